@@ -1,0 +1,139 @@
+# Traffic Duplicator. `make help` lists what can be made.
+#
+# One object tree per kind of build: build/ (release), build/asan, build/tsan. Each is made by this
+# same file, called again with BUILD and SANITIZE set.
+
+VERSION := $(shell cat VERSION)
+PREFIX ?= /usr/local
+SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,/etc)
+UNITDIR ?= /lib/systemd/system
+SBINDIR ?= $(PREFIX)/sbin
+LIBDIR ?= $(PREFIX)/lib/trafficduplicator
+
+BUILD ?= build
+SANITIZE ?=
+CC ?= gcc
+PKG_CONFIG ?= pkg-config
+LIBRARIES := json-c libmnl libnetfilter_queue libnl-3.0 libnl-route-3.0 libevent_core libcap-ng
+
+# What the compiler lacks of these, it is not given: `hardening` asks it once.
+try = $(shell echo 'int main(void){return 0;}' | $(CC) -Werror $(1) -x c - -o /dev/null 2>/dev/null && echo '$(1)')
+HARDENING := $(call try,-fstack-protector-strong) $(call try,-fstack-clash-protection) \
+	     $(call try,-fcf-protection) $(call try,-ftrivial-auto-var-init=zero)
+
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion
+CPPFLAGS += -Iinclude -D_GNU_SOURCE -DTRAFFICDUPLICATOR_VERSION='"$(VERSION)"'
+ifeq ($(SANITIZE),)
+CFLAGS ?= -O2 -g
+CPPFLAGS += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+MODE_CFLAGS := $(HARDENING) -fPIE
+MODE_LDFLAGS := -pie -Wl,-z,relro,-z,now
+else
+CFLAGS ?= -O1 -g
+MODE_CFLAGS := -fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all
+MODE_LDFLAGS := -fsanitize=$(SANITIZE)
+endif
+
+# Targets that install what they lack, and then call make again.
+DRIVERS := demo check check-vm clean help
+ifneq ($(filter-out $(DRIVERS),$(or $(MAKECMDGOALS),all)),)
+ifneq ($(shell $(PKG_CONFIG) --exists $(LIBRARIES) && echo found),found)
+$(error libraries are missing. On Debian: sudo tests/install-packages build)
+endif
+LIBRARY_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(LIBRARIES))
+LIBRARY_LIBS := $(shell $(PKG_CONFIG) --libs $(LIBRARIES))
+endif
+COMPILE = $(CC) -std=gnu17 $(WARNINGS) $(WERROR) $(CPPFLAGS) $(LIBRARY_CFLAGS) $(CFLAGS) \
+	  $(MODE_CFLAGS) -pthread -MMD -MP
+
+SOURCES := $(wildcard src/*/*.c)
+OBJECTS := $(SOURCES:src/%.c=$(BUILD)/obj/%.o)
+MAIN_OBJECT := $(BUILD)/obj/cli/main.o
+UNIT_SOURCES := $(wildcard tests/unit/test_*.c)
+UNIT_TESTS := $(UNIT_SOURCES:tests/unit/%.c=$(BUILD)/unit/%)
+PROGRAM := $(BUILD)/trafficduplicator
+
+# V=1 shows whole command lines.
+V ?=
+QUIET = $(if $(V),,@echo '  $(1) $@';)
+
+.PHONY: all
+all: $(PROGRAM)
+
+$(PROGRAM): $(OBJECTS)
+	$(call QUIET,LD)$(CC) $(CFLAGS) $(MODE_CFLAGS) $(LDFLAGS) $(MODE_LDFLAGS) -pthread -o $@ $^ $(LIBRARY_LIBS)
+
+$(BUILD)/obj/%.o: src/%.c Makefile VERSION
+	@mkdir -p $(@D)
+	$(call QUIET,CC)$(COMPILE) -c -o $@ $<
+
+# Where the program looks for its script depends on PREFIX: another one builds that object anew.
+$(BUILD)/obj/cli/options.o: CPPFLAGS += -DTRAFFICDUPLICATOR_LIBDIR='"$(LIBDIR)"'
+$(BUILD)/obj/cli/main.o: CPPFLAGS += -DTRAFFICDUPLICATOR_LIBDIR='"$(LIBDIR)"'
+$(BUILD)/obj/cli/options.o $(BUILD)/obj/cli/main.o: $(BUILD)/libdir
+
+.PHONY: FORCE
+$(BUILD)/libdir: FORCE
+	@mkdir -p $(@D)
+	@echo '$(LIBDIR)' | cmp -s - $@ || echo '$(LIBDIR)' >$@
+
+# Unit tests link the program's objects without its main().
+$(BUILD)/unit/%: tests/unit/%.c $(filter-out $(MAIN_OBJECT),$(OBJECTS)) Makefile
+	@mkdir -p $(@D)
+	$(call QUIET,CC)$(COMPILE) -Itests/unit $(LDFLAGS) $(MODE_LDFLAGS) -o $@ $< \
+		$(filter-out $(MAIN_OBJECT),$(OBJECTS)) $(LIBRARY_LIBS) -lcmocka
+
+.PHONY: unit-programs
+unit-programs: $(UNIT_TESTS)
+
+.PHONY: unit
+unit: unit-programs
+	@set -e; for t in $(UNIT_TESTS); do echo "$$t"; $$t; done
+
+# The same build under other names.
+.PHONY: asan tsan clang
+asan:
+	$(MAKE) BUILD=build/asan SANITIZE=address,undefined all unit-programs
+tsan:
+	$(MAKE) BUILD=build/tsan SANITIZE=thread all
+clang:
+	$(MAKE) BUILD=build/clang CC=clang all
+
+# The main job, shown with real rsyslog servers in network namespaces.
+.PHONY: demo
+demo:
+	tests/install-packages demo
+	@$(MAKE) --no-print-directory -s all
+	tests/demo/run
+
+# Every test that runs on this machine. check-vm runs those that need a machine of their own.
+.PHONY: check
+check:
+	tests/install-packages check
+	shellcheck tests/install-packages tests/vm/run tests/demo/run iptables/trafficduplicator-rules
+	$(MAKE) WERROR=-Werror all
+	$(MAKE) WERROR=-Werror clang
+	$(MAKE) WERROR=-Werror asan
+	$(MAKE) WERROR=-Werror tsan
+	$(MAKE) --no-print-directory BUILD=build/asan SANITIZE=address,undefined unit
+	/usr/bin/python3 -m pytest -p no:cacheprovider -q tests/netns
+
+.PHONY: check-vm
+check-vm:
+	tests/vm/run
+
+.PHONY: clean
+clean:
+	rm -rf build
+
+.PHONY: help
+help:
+	@echo 'make              build the program: build/trafficduplicator'
+	@echo 'sudo make demo    show it at work with two real rsyslog servers, on this machine'
+	@echo 'sudo make check   build with every compiler and sanitizer, run every test'
+	@echo 'sudo make check-vm  test the service in a virtual machine with Debian'"'"'s cloud kernel'
+	@echo 'sudo make install, uninstall   PREFIX ($(PREFIX)), DESTDIR'
+
+include packaging/install.mk
+
+-include $(OBJECTS:.o=.d) $(UNIT_TESTS:=.d)

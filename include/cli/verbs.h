@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* The verbs of the command line, one file each. All return the program's exit code. */
+#ifndef TRAFFICDUPLICATOR_CLI_VERBS_H
+#define TRAFFICDUPLICATOR_CLI_VERBS_H
+
+#include "cli/options.h"
+
+int verb_run(const struct options *options);
+int verb_check(const struct options *options);
+int verb_status(const struct options *options);
+int verb_rules(const struct options *options);
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The control socket: a Unix stream socket, mode 0600, on which root and the daemon's own user ask
+ * questions. A request is one word and a newline; the answer is "ok\n" or "error\n", then the body,
+ * then the end of the stream.
+ */
+#ifndef TRAFFICDUPLICATOR_CONTROL_CONTROL_SOCKET_H
+#define TRAFFICDUPLICATOR_CONTROL_CONTROL_SOCKET_H
+
+#include <event2/buffer.h>
+#include <event2/event.h>
+#include <stdbool.h>
+
+#define CONTROL_SOCKET_DEFAULT_PATH "/run/trafficduplicator/control.sock"
+
+struct control_socket;
+
+/* Writes the answer's body. Returns whether the answer is "ok". */
+typedef bool control_socket_handler(void *context, const char *request, struct evbuffer *body);
+
+/*
+ * Binds and listens. A socket file that nobody listens on any more is replaced; one that a living
+ * daemon answers on is -EADDRINUSE. Makes the last folder of the path where it is missing. Clients
+ * are bounded in number, time and bytes. Returns 0 or -errno.
+ */
+int control_socket_open(struct control_socket **control, struct event_base *base, const char *path,
+			control_socket_handler *handler, void *context);
+/* Closes, and removes the file. */
+void control_socket_close(struct control_socket *control);
+
+/*
+ * The client's side: asks and waits, five seconds at most. *body is the answer's body, NUL-terminated,
+ * freed by the caller, also when the daemon answered "error" (-EPROTO). Other errors: -errno, with
+ * *body NULL.
+ */
+int control_socket_ask(const char *path, const char *request, char **body);
+
+#endif

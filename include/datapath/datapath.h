@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/* All workers as one: what control starts, feeds with rules, reads and stops. */
+#ifndef TRAFFICDUPLICATOR_DATAPATH_DATAPATH_H
+#define TRAFFICDUPLICATOR_DATAPATH_DATAPATH_H
+
+#include "core/config.h"
+#include "core/netview.h"
+#include "core/ruleset.h"
+#include "datapath/counters.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct datapath;
+
+/* What went wrong while opening: a complete message for the user. */
+#define DATAPATH_ERROR_BYTES 256
+
+/*
+ * Opens a queue and raw sockets for each of worker_count workers. Nothing is served yet, so that
+ * privileges can be given up in between. Returns 0 or -errno with *error written.
+ */
+int datapath_open(struct datapath **datapath, const struct config_settings *settings,
+		  unsigned worker_count, char error[static DATAPATH_ERROR_BYTES]);
+
+/*
+ * Gives the workers a ruleset and a view of the network; the first call starts them. On return no
+ * worker uses the former ones any more, so that the caller may free them. A rule or destination
+ * that has the same name as before goes on with its counters. Returns 0 or -errno; on an error
+ * the workers go on as before.
+ */
+int datapath_publish(struct datapath *datapath, const struct ruleset *ruleset,
+		     const struct netview *netview);
+
+/*
+ * All counters of the present ruleset, of all workers together; freed by the caller with
+ * counters_free. NULL when memory runs out.
+ */
+struct counters *datapath_read(const struct datapath *datapath);
+
+struct datapath_queue_totals {
+	uint64_t waiting_pkts;
+	uint64_t dropped_kernel_pkts; /* or let pass unduplicated, as WHENFULL says */
+};
+
+/* What the kernel says of the queues. Called often enough, at least once in 2^32 drops. */
+struct datapath_queue_totals datapath_queue_totals(struct datapath *datapath);
+
+/* Whether every worker's thread has shown life since the last call. */
+bool datapath_alive(struct datapath *datapath);
+
+/* Serves what still waits in the queues, ends the workers, closes everything. */
+void datapath_close(struct datapath *datapath);
+
+#endif

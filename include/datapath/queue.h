@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/* One NFQUEUE: a burst of packets in, one batch of verdicts out. Used by one thread at a time. */
+#ifndef TRAFFICDUPLICATOR_DATAPATH_QUEUE_H
+#define TRAFFICDUPLICATOR_DATAPATH_QUEUE_H
+
+#include "core/config.h"
+#include "core/nfq_wire.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Most packets that one queue_receive takes. */
+#define QUEUE_BURST_MAX 64
+
+struct queue;
+
+/*
+ * Binds the queue with this number: packets are copied whole, at most length_pkts wait, and beyond
+ * that the kernel drops originals or lets them pass as when_full says. Returns 0, -EPERM when
+ * another process has the queue or CAP_NET_ADMIN is missing, or another -errno.
+ *
+ * With WHEN_FULL_FORWARD the length is kept in bytes, as length_pkts packets of an ordinary size:
+ * only what the socket's buffer refuses leaves a gap in the packet ids, and so can be counted;
+ * what the queue's own limit lets pass leaves no trace (net/netfilter/nfnetlink_queue.c,
+ * __nfqnl_enqueue_packet).
+ */
+int queue_open(struct queue **queue, uint16_t number, uint32_t length_pkts,
+	       enum when_full when_full);
+
+/* Unbinds; the kernel drops what still waits. */
+void queue_close(struct queue *queue);
+
+uint16_t queue_number(const struct queue *queue);
+
+/*
+ * Receives what waits, at most QUEUE_BURST_MAX messages; when nothing does, waits for a packet, for
+ * wake_fd to become readable, or for timeout_ms. Returns the number of messages or -errno.
+ */
+int queue_receive(struct queue *queue, int wake_fd, int timeout_ms);
+
+/* Message i of the last queue_receive; valid until the next. */
+enum nfq_wire_kind queue_message(const struct queue *queue, int i,
+				 struct nfq_wire_message *message);
+
+/* Decides on the original of a packet. Packets are decided in the order in which they came. */
+void queue_decide(struct queue *queue, uint32_t packet_id, bool accept);
+
+/* Sends the verdicts of all that was decided, in one system call. Returns 0 or -errno. */
+int queue_send_verdicts(struct queue *queue);
+
+#endif

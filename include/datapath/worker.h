@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/* One thread that takes packets from one queue and sends their copies. */
+#ifndef TRAFFICDUPLICATOR_DATAPATH_WORKER_H
+#define TRAFFICDUPLICATOR_DATAPATH_WORKER_H
+
+#include "core/config.h"
+#include "core/netview.h"
+#include "core/ruleset.h"
+#include "datapath/counters.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct worker;
+
+/* All that a worker works by. Published as one; counters is the worker's own. */
+struct worker_orders {
+	const struct ruleset *ruleset;
+	const struct netview *netview;
+	struct counters *counters;
+};
+
+/*
+ * Opens queue and raw sockets. Packets that arrive from now on wait in the queue. cpu is the one
+ * that the thread will be pinned to. Returns 0 or -errno as queue_open and tx_open do.
+ */
+int worker_open(struct worker **worker, const struct config_settings *settings, unsigned index,
+		unsigned cpu);
+
+/* Starts the thread. Returns 0 or -errno. */
+int worker_start(struct worker *worker, const struct worker_orders *orders);
+
+/*
+ * Gives new orders, which must stay until the next call or worker_stop. On return the worker has
+ * let go of the former ones.
+ */
+void worker_publish(struct worker *worker, const struct worker_orders *orders);
+
+/* Adds the worker's counters to *sum, taken between two bursts so that their equations hold. */
+void worker_read(const struct worker *worker, struct counters *sum);
+
+/* Packets that the kernel numbered but did not hand over, by the gaps in their ids. */
+uint64_t worker_missed_pkts(const struct worker *worker);
+/* The id of the last packet that was handed over. */
+uint32_t worker_last_packet_id(const struct worker *worker);
+/* Goes up at least once a second while the thread is alive. */
+uint64_t worker_beats(const struct worker *worker);
+
+/* Serves what still waits in the queue, then ends the thread. Harmless when not started. */
+void worker_stop(struct worker *worker);
+/* Closes queue and sockets. */
+void worker_close(struct worker *worker);
+
+#endif

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: MIT
+# make install and make uninstall; included by the Makefile. PREFIX and DESTDIR as usual. With
+# DESTDIR nothing outside it is touched, as packages and images need it.
+
+SYSUSERSDIR ?= /usr/lib/sysusers.d
+
+CONFIG := config/trafficduplicator.config
+CONFIG_DIR := $(SYSCONFDIR)/trafficduplicator
+CONFIG_INSTALLED := $(DESTDIR)$(CONFIG_DIR)/trafficduplicator.config
+UNIT := packaging/systemd/trafficduplicator.service
+
+# Said to systemd only when it runs here, and when the files went to where it looks for them.
+to_systemd = if [ -z "$(DESTDIR)" ] && [ -d /run/systemd/system ]; then $(1); fi
+
+.PHONY: install
+install: $(PROGRAM)
+	install -d -m 0755 $(addprefix $(DESTDIR),$(SBINDIR) $(LIBDIR) $(CONFIG_DIR) $(UNITDIR) $(SYSUSERSDIR))
+	install -m 0755 $(PROGRAM) $(DESTDIR)$(SBINDIR)/trafficduplicator
+	install -m 0755 iptables/trafficduplicator-rules $(DESTDIR)$(LIBDIR)/trafficduplicator-rules
+	sed 's|@SBINDIR@|$(SBINDIR)|; s|@LIBDIR@|$(LIBDIR)|; s|@SYSCONFDIR@|$(SYSCONFDIR)|' $(UNIT).in \
+		| install -m 0644 /dev/stdin $(DESTDIR)$(UNITDIR)/trafficduplicator.service
+	install -m 0644 packaging/systemd/trafficduplicator.sysusers \
+		$(DESTDIR)$(SYSUSERSDIR)/trafficduplicator.conf
+	@if [ -e $(CONFIG_INSTALLED) ]; then echo "$(CONFIG_INSTALLED) is there already: kept"; \
+	else set -x; install -m 0644 $(CONFIG) $(CONFIG_INSTALLED); fi
+	@if [ -z "$(DESTDIR)" ] && command -v systemd-sysusers >/dev/null; then \
+		set -x; systemd-sysusers $(SYSUSERSDIR)/trafficduplicator.conf; fi
+	@$(call to_systemd,set -x; systemctl daemon-reload)
+
+# The user stays, as is the custom: its number might come back as somebody else's.
+.PHONY: uninstall
+uninstall:
+	@$(call to_systemd,set -x; systemctl disable --now trafficduplicator.service || true)
+	rm -f $(DESTDIR)$(UNITDIR)/trafficduplicator.service \
+		$(DESTDIR)$(SYSUSERSDIR)/trafficduplicator.conf \
+		$(DESTDIR)$(SBINDIR)/trafficduplicator $(DESTDIR)$(LIBDIR)/trafficduplicator-rules
+	@if cmp -s $(CONFIG) $(CONFIG_INSTALLED); then set -x; rm -f $(CONFIG_INSTALLED); \
+	elif [ -e $(CONFIG_INSTALLED) ]; then echo "$(CONFIG_INSTALLED) was changed: kept"; fi
+	@rmdir $(DESTDIR)$(LIBDIR) $(DESTDIR)$(CONFIG_DIR) 2>/dev/null || true
+	@$(call to_systemd,set -x; systemctl daemon-reload)

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/options.h"
+#include "cli/verbs.h"
+#include "control/control_socket.h"
+#include "control/log.h"
+#include "core/config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+struct verb {
+	const char *name;
+	const char *summary;
+	const char *help;
+	int (*run)(const struct options *options);
+	unsigned own_options; /* OPTIONS_OF_... */
+};
+
+static const char run_help[] = "Installs the rules, duplicates packets until SIGTERM or SIGINT, "
+			       "and takes the rules away.\n"
+			       "Prints one line that ends in \"ready\" once packets are being "
+			       "duplicated. SIGHUP reloads.\n"
+			       "Refuses a configuration file that its group or others can write.\n";
+
+static const char check_help[] =
+	"Prints the rules as understood, or every error. Changes nothing.\n";
+
+static const char status_help[] =
+	"Asks the running daemon. Rates are those of one second.\n"
+	"\n"
+	"  --json                 the counters as JSON, at once and without rates\n";
+
+static const char rules_help[] =
+	"Writes to stdout what the rules script loads. Changes nothing.\n"
+	"\n"
+	"  --way WAY              nft (default) or iptables: what puts packets into the queue\n"
+	"  --defragmentation HOW  tproxy (default) or ct: what joins fragments before that\n"
+	"  --format FORMAT        nft (default) or iptables: which program's input to write\n";
+
+static const struct verb verbs[] = {
+	{"run", "the daemon, in the foreground", run_help, verb_run, 0},
+	{"check", "validate the configuration", check_help, verb_check, 0},
+	{"status", "counters per rule and destination, with rates", status_help, verb_status,
+	 OPTIONS_OF_STATUS},
+	{"rules", "print the nft rules for the configuration", rules_help, verb_rules,
+	 OPTIONS_OF_RULES},
+};
+
+#define VERB_COUNT (sizeof(verbs) / sizeof(verbs[0]))
+
+static void print_common_options(void)
+{
+	printf("\nCommon options:\n"
+	       "  -c, --config FILE      the configuration (%s)\n"
+	       "  --socket PATH          the daemon's control socket (%s)\n"
+	       "  --rules-script PATH    installs and removes the rules (%s)\n"
+	       "  --no-rules             leave the rules to the administrator\n"
+	       "  -v, --verbose          say more on stderr\n"
+	       "  --version              print the version\n"
+	       "  -h, --help             of a verb: 'trafficduplicator VERB --help'\n"
+	       "\nExit codes: 0 fine, 1 failed, 2 usage, 3 invalid configuration.\n",
+	       CONFIG_DEFAULT_PATH, CONTROL_SOCKET_DEFAULT_PATH, OPTIONS_RULES_SCRIPT);
+}
+
+static void print_help(void)
+{
+	printf("Usage: trafficduplicator VERB [OPTION...]\n"
+	       "\n"
+	       "Sends copies of UDP packets to any number of destinations, which see the true "
+	       "client's address.\n"
+	       "\n"
+	       "Verbs:\n");
+	for (size_t i = 0; i < VERB_COUNT; i++)
+		printf("  %-22s %s\n", verbs[i].name, verbs[i].summary);
+	print_common_options();
+}
+
+static void print_verb_help(const struct verb *verb)
+{
+	printf("Usage: trafficduplicator %s [OPTION...]\n\n%s", verb->name, verb->help);
+	print_common_options();
+}
+
+static const struct verb *find_verb(const char *name)
+{
+	for (size_t i = 0; i < VERB_COUNT; i++) {
+		if (strcmp(verbs[i].name, name) == 0)
+			return &verbs[i];
+	}
+	return NULL;
+}
+
+static int usage_error(const char *what, const char *argument)
+{
+	fprintf(stderr, "trafficduplicator: %s '%s'; see 'trafficduplicator --help'\n", what,
+		argument);
+	return EXIT_USAGE;
+}
+
+static int dispatch(const struct options *options)
+{
+	const struct verb *verb = options->verb ? find_verb(options->verb) : NULL;
+
+	if (options->verb && !verb)
+		return usage_error("unknown verb", options->verb);
+	if (options->version) {
+		printf("trafficduplicator %s\n", TRAFFICDUPLICATOR_VERSION);
+		return EXIT_FINE;
+	}
+	if (!verb && options->help) {
+		print_help();
+		return EXIT_FINE;
+	}
+	if (!verb) {
+		fprintf(stderr, "trafficduplicator: a verb is missing; see 'trafficduplicator "
+				"--help'\n");
+		return EXIT_USAGE;
+	}
+	if (options->own & ~verb->own_options)
+		return usage_error("an option of another verb was given to", verb->name);
+	if (options->help) {
+		print_verb_help(verb);
+		return EXIT_FINE;
+	}
+	return verb->run(options);
+}
+
+int main(int argc, char **argv)
+{
+	struct options options;
+	int code;
+
+	if (!options_parse(&options, argc, argv))
+		return EXIT_USAGE;
+	if (options.verbose)
+		log_set_level(LOG_LEVEL_DEBUG);
+	code = dispatch(&options);
+	/* A full disk or a closed pipe must not pass for success. */
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		fprintf(stderr, "trafficduplicator: cannot write to stdout: %s\n", strerror(errno));
+		return code == EXIT_FINE ? EXIT_FAILED : code;
+	}
+	return code;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/load.h"
+#include "cli/verbs.h"
+#include "control/cpus.h"
+#include "core/rules_text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The index of value among two words, the first where it is NULL, or -1 after telling the user. */
+static int choose(const char *option, const char *value, const char *first, const char *second)
+{
+	if (!value || strcmp(value, first) == 0)
+		return 0;
+	if (strcmp(value, second) == 0)
+		return 1;
+	fprintf(stderr, "trafficduplicator: %s is '%s' or '%s', not '%s'\n", option, first, second,
+		value);
+	return -1;
+}
+
+int verb_rules(const struct options *options)
+{
+	int way = choose("--way", options->way, "nft", "iptables");
+	int defragmentation = choose("--defragmentation", options->defragmentation, "tproxy", "ct");
+	int format = choose("--format", options->format, "nft", "iptables");
+	struct rules_text_options text_options = {.cpu_count = cpus_usable()};
+	struct config *config;
+	char *text;
+	int code;
+
+	if (way < 0 || defragmentation < 0 || format < 0)
+		return EXIT_USAGE;
+	code = load_config(options, &config);
+	if (code != EXIT_FINE)
+		return code;
+	text_options.way = way ? RULES_WAY_IPTABLES : RULES_WAY_NFT;
+	text_options.defragmentation =
+		defragmentation ? RULES_DEFRAGMENTATION_CT : RULES_DEFRAGMENTATION_TPROXY;
+	text = format ? rules_text_iptables(config, &text_options)
+		      : rules_text_nft(config, &text_options);
+	config_free(config);
+	if (!text) {
+		fprintf(stderr, "trafficduplicator: out of memory\n");
+		return EXIT_FAILED;
+	}
+	fputs(text, stdout);
+	free(text);
+	return EXIT_FINE;
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+#include "control/config_file.h"
+
+#include "control/log.h"
+#include "control/netmon.h"
+#include "core/config_report.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define READ_BYTES (64u << 10)
+
+/* Makes room for READ_BYTES more and a NUL. */
+static bool grow(struct config_file *file, size_t *capacity)
+{
+	char *text;
+
+	if (*capacity - file->length > READ_BYTES)
+		return true;
+	text = realloc(file->text, *capacity * 2 + READ_BYTES + 1);
+	if (!text)
+		return false;
+	file->text = text;
+	*capacity = *capacity * 2 + READ_BYTES + 1;
+	return true;
+}
+
+/* Reads until the end, or one byte too many. Returns 0 or -errno. */
+static int read_all(int fd, struct config_file *file)
+{
+	size_t capacity = 0;
+	ssize_t got;
+
+	do {
+		if (!grow(file, &capacity))
+			return -ENOMEM;
+		got = read(fd, file->text + file->length, READ_BYTES);
+		if (got < 0 && errno != EINTR)
+			return -errno;
+		if (got > 0)
+			file->length += (size_t)got;
+		file->text[file->length] = '\0';
+	} while (got != 0 && file->length <= CONFIG_TEXT_MAX);
+	return 0;
+}
+
+enum config_file_result config_file_read(const char *path, struct config_file *file,
+					 struct config_errors *errors)
+{
+	struct config_report report = {.file = path};
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	enum config_file_result result = CONFIG_FILE_UNREADABLE;
+	int error = 0;
+
+	*file = (struct config_file){0};
+	if (fd < 0 || fstat(fd, &file->status) < 0)
+		error = -errno;
+	else
+		error = read_all(fd, file);
+	if (error < 0) {
+		config_report_add(&report, 0, "cannot be read: %s", strerror(-error));
+	} else if (file->length > CONFIG_TEXT_MAX) {
+		config_report_add(&report, 0, "is larger than %u MiB", CONFIG_TEXT_MAX >> 20);
+		result = CONFIG_FILE_INVALID;
+	} else {
+		result = CONFIG_FILE_OK;
+	}
+	if (fd >= 0)
+		close(fd);
+	if (result != CONFIG_FILE_OK) {
+		free(file->text);
+		*file = (struct config_file){0};
+	}
+	config_report_finish(&report, errors);
+	return result;
+}
+
+/*
+ * Whether others than the owner can change the file. One without a name (a pipe, a memfd, whose
+ * mode is always 0777) can be reached by those only who were given it.
+ */
+static bool is_writable_by_others(const struct stat *status)
+{
+	return S_ISREG(status->st_mode) && status->st_nlink > 0 &&
+	       (status->st_mode & (S_IWGRP | S_IWOTH));
+}
+
+/* Returns whether the file may be used. */
+static bool check_writable(const char *path, const struct stat *status,
+			   enum config_file_writable writable, struct config_errors *errors)
+{
+	static const char finding[] = "can be written by others than its owner";
+	struct config_report report = {.file = path};
+
+	if (!is_writable_by_others(status))
+		return true;
+	if (writable == CONFIG_FILE_WRITABLE_WARN) {
+		log_warning("%s: %s; the daemon refuses it until: chmod go-w %s", path, finding,
+			    path);
+		return true;
+	}
+	config_report_add(&report, 0, "%s: chmod go-w %s", finding, path);
+	config_report_finish(&report, errors);
+	return false;
+}
+
+/* Returns whether the config can run on this machine. */
+static bool check_addresses(const char *path, const struct config *config,
+			    struct config_errors *errors)
+{
+	struct config_report report = {.file = path};
+	struct ip_interface_address *addresses;
+	size_t count;
+	bool ok;
+	int error = netmon_addresses(&addresses, &count);
+
+	if (error < 0) {
+		config_report_add(&report, 0,
+				  "cannot be checked against this machine's addresses: %s",
+				  strerror(-error));
+		config_report_finish(&report, errors);
+		return false;
+	}
+	ok = config_check_addresses(config, path, addresses, count, errors);
+	free(addresses);
+	return ok;
+}
+
+enum config_file_result config_file_parse(const char *path, const struct config_file *file,
+					  enum config_file_writable writable, struct config **out,
+					  struct config_errors *errors)
+{
+	bool ok = check_writable(path, &file->status, writable, errors);
+	struct config *config = config_parse(file->text, file->length, path, errors);
+
+	if (config)
+		ok = check_addresses(path, config, errors) && ok;
+	if (!config || !ok) {
+		config_free(config);
+		return CONFIG_FILE_INVALID;
+	}
+	*out = config;
+	return CONFIG_FILE_OK;
+}
+
+enum config_file_result config_file_load(const char *path, enum config_file_writable writable,
+					 struct config **config, struct config_errors *errors)
+{
+	struct config_file file;
+	enum config_file_result result = config_file_read(path, &file, errors);
+
+	if (result == CONFIG_FILE_OK)
+		result = config_file_parse(path, &file, writable, config, errors);
+	free(file.text);
+	return result;
+}

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT */
+#include "control/netmon.h"
+
+#include "control/route_mtu.h"
+
+#include <errno.h>
+#include <event2/event_struct.h>
+#include <linux/rtnetlink.h>
+#include <netlink/netlink.h>
+#include <netlink/route/addr.h>
+#include <netlink/socket.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+/* Between two calls. While it lasts, changes pile up in the socket, and are dropped by the kernel
+ * when it is full: that something changed is all that has to be known. */
+#define INTERVAL_MS 100
+
+struct netmon {
+	uint32_t mark;
+	netmon_changed *changed;
+	void *context;
+	struct nl_sock *changes;
+	struct event readable;
+	struct event interval;
+};
+
+static int error_from_libnl(int error)
+{
+	switch (-error) {
+	case NLE_NOMEM:
+		return -ENOMEM;
+	case NLE_PERM:
+		return -EPERM;
+	default:
+		return -EIO;
+	}
+}
+
+/* Takes all messages away unread. An overrun (ENOBUFS) is a change like any other, and the queue
+ * must be empty before the kernel adds to it again (net/netlink/af_netlink.c, netlink_rcv_wake). */
+static void drain(int fd)
+{
+	char byte;
+
+	while (recv(fd, &byte, sizeof(byte), MSG_DONTWAIT | MSG_TRUNC) >= 0 || errno == ENOBUFS ||
+	       errno == EINTR)
+		;
+}
+
+static void on_interval(evutil_socket_t fd, short what, void *context)
+{
+	struct netmon *netmon = context;
+
+	(void)fd;
+	(void)what;
+	event_add(&netmon->readable, NULL);
+}
+
+/* Reads first and reports then: what changes in between makes the socket readable again. The
+ * callback comes last, since it may close. */
+static void on_readable(evutil_socket_t fd, short what, void *context)
+{
+	const struct timeval interval = {.tv_usec = INTERVAL_MS * 1000};
+	struct netmon *netmon = context;
+
+	(void)what;
+	event_del(&netmon->readable);
+	drain(fd);
+	event_add(&netmon->interval, &interval);
+	netmon->changed(netmon->context);
+}
+
+/* Opens the socket that hears of changes. Returns 0 or -errno. */
+static int listen_for_changes(struct netmon *netmon)
+{
+	int error;
+
+	netmon->changes = nl_socket_alloc();
+	if (!netmon->changes)
+		return -ENOMEM;
+	error = nl_connect(netmon->changes, NETLINK_ROUTE);
+	if (error == 0)
+		error = nl_socket_add_memberships(
+			netmon->changes, RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
+			RTNLGRP_IPV6_IFINFO, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,
+			RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE, RTNLGRP_NONE);
+	if (error == 0)
+		error = nl_socket_set_nonblocking(netmon->changes);
+	return error < 0 ? error_from_libnl(error) : 0;
+}
+
+int netmon_open(struct netmon **out, struct event_base *base, uint32_t mark,
+		netmon_changed *changed, void *context)
+{
+	struct netmon *netmon = calloc(1, sizeof(*netmon));
+	int result;
+
+	if (!netmon)
+		return -ENOMEM;
+	netmon->mark = mark;
+	netmon->changed = changed;
+	netmon->context = context;
+	result = listen_for_changes(netmon);
+	if (result < 0)
+		goto out;
+	event_assign(&netmon->readable, base, nl_socket_get_fd(netmon->changes),
+		     EV_READ | EV_PERSIST, on_readable, netmon);
+	evtimer_assign(&netmon->interval, base, on_interval, netmon);
+	if (event_add(&netmon->readable, NULL) < 0) {
+		result = -ENOMEM;
+		goto out;
+	}
+	*out = netmon;
+	return 0;
+out:
+	nl_socket_free(netmon->changes);
+	free(netmon);
+	return result;
+}
+
+void netmon_close(struct netmon *netmon)
+{
+	if (!netmon)
+		return;
+	event_del(&netmon->readable);
+	event_del(&netmon->interval);
+	nl_socket_free(netmon->changes);
+	free(netmon);
+}
+
+/* Whether two addresses are the same in their first bits. */
+static bool share_prefix(struct nl_addr *a, struct nl_addr *b, unsigned bits)
+{
+	const uint8_t *left = nl_addr_get_binary_addr(a), *right = nl_addr_get_binary_addr(b);
+	unsigned whole_bytes = bits / 8, rest_bits = bits % 8;
+
+	return memcmp(left, right, whole_bytes) == 0 &&
+	       (rest_bits == 0 ||
+		((left[whole_bytes] ^ right[whole_bytes]) >> (8 - rest_bits)) == 0);
+}
+
+/* The length of an address's network. Where a peer stands beside it (ip-address(8)), the network is
+ * the peer's, and the address itself may lie outside of it. */
+static uint8_t prefix_bits(struct rtnl_addr *address, size_t length)
+{
+	struct nl_addr *local = rtnl_addr_get_local(address);
+	struct nl_addr *peer = rtnl_addr_get_peer(address);
+	unsigned bits = (unsigned)rtnl_addr_get_prefixlen(address);
+
+	if (bits > length * 8 ||
+	    (peer && (nl_addr_get_len(peer) != length || !share_prefix(local, peer, bits))))
+		bits = (unsigned)length * 8;
+	return (uint8_t)bits;
+}
+
+/* Returns false for an address of another family. */
+static bool address_from_libnl(struct rtnl_addr *address, struct ip_interface_address *out)
+{
+	struct nl_addr *local = rtnl_addr_get_local(address);
+	int family = local ? nl_addr_get_family(local) : AF_UNSPEC;
+	size_t length;
+
+	if (family != AF_INET && family != AF_INET6)
+		return false;
+	length = ip_length_bytes((uint8_t)family);
+	if (nl_addr_get_len(local) != length)
+		return false;
+	*out = (struct ip_interface_address){
+		.address.family = (uint8_t)family,
+		.prefix_bits = prefix_bits(address, length),
+	};
+	memcpy(out->address.bytes, nl_addr_get_binary_addr(local), length);
+	return true;
+}
+
+int netmon_addresses(struct ip_interface_address **addresses, size_t *count)
+{
+	struct nl_sock *socket = nl_socket_alloc();
+	struct ip_interface_address *found = NULL;
+	struct nl_cache *cache = NULL;
+	size_t found_count = 0;
+	int error, result = 0;
+
+	if (!socket)
+		return -ENOMEM;
+	error = nl_connect(socket, NETLINK_ROUTE);
+	if (error == 0)
+		error = rtnl_addr_alloc_cache(socket, &cache);
+	if (error < 0) {
+		result = error_from_libnl(error);
+		goto out;
+	}
+	found = calloc((size_t)nl_cache_nitems(cache) + 1, sizeof(*found));
+	if (!found) {
+		result = -ENOMEM;
+		goto out;
+	}
+	for (struct nl_object *object = nl_cache_get_first(cache); object;
+	     object = nl_cache_get_next(object)) {
+		if (address_from_libnl((struct rtnl_addr *)object, &found[found_count]))
+			found_count++;
+	}
+	*addresses = found;
+	*count = found_count;
+out:
+	nl_cache_free(cache);
+	nl_socket_free(socket);
+	return result;
+}
+
+/* The addresses without their networks. Returns 0 or -errno. */
+static int own_addresses(struct ip_address **own, size_t *count)
+{
+	struct ip_interface_address *addresses;
+	int result = netmon_addresses(&addresses, count);
+
+	if (result < 0)
+		return result;
+	*own = calloc(*count + 1, sizeof(**own));
+	if (*own) {
+		for (size_t i = 0; i < *count; i++)
+			(*own)[i] = addresses[i].address;
+	} else {
+		result = -ENOMEM;
+	}
+	free(addresses);
+	return result;
+}
+
+int netmon_view(struct netmon *netmon, const struct ruleset *ruleset, struct netview **view)
+{
+	uint32_t *mtu_bytes = calloc(ruleset->route_count + 1, sizeof(*mtu_bytes));
+	struct ip_address *own = NULL;
+	size_t own_count = 0;
+	int result;
+
+	if (!mtu_bytes)
+		return -ENOMEM;
+	result = own_addresses(&own, &own_count);
+	if (result < 0)
+		goto out;
+	result = route_mtu_find(netmon->mark, ruleset->routes, ruleset->route_count, mtu_bytes);
+	if (result < 0)
+		goto out;
+	*view = netview_create(own, own_count, mtu_bytes, ruleset->route_count);
+	if (!*view)
+		result = -ENOMEM;
+out:
+	free(own);
+	free(mtu_bytes);
+	return result;
+}

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT */
+#include "control/route_mtu.h"
+
+#include "core/netview.h"
+
+#include <errno.h>
+#include <linux/if_link.h>
+#include <linux/ipv6.h>
+#include <linux/rtnetlink.h>
+#include <netlink/attr.h>
+#include <netlink/msg.h>
+#include <netlink/netlink.h>
+#include <netlink/socket.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+struct device {
+	uint32_t index;
+	uint32_t mtu_bytes;
+	uint32_t ipv6_mtu_bytes; /* 0: the device has no IPv6 */
+};
+
+struct route {
+	uint32_t device_index; /* 0: no way to send to it */
+	uint32_t mtu_bytes;    /* 0: that of the device */
+};
+
+/* A round of questions; asks about each device once. */
+struct finder {
+	struct nl_sock *socket;
+	uint32_t mark;
+	struct device *devices;
+	size_t device_count;
+	bool refused; /* the kernel has an error for the question under way, not an answer */
+};
+
+static int on_refusal(struct sockaddr_nl *from, struct nlmsgerr *error, void *context)
+{
+	struct finder *finder = context;
+
+	(void)from;
+	(void)error;
+	finder->refused = true;
+	return NL_STOP;
+}
+
+/* Asks, and has parse read the answer, one message. Takes message over. Returns 0, also where the
+ * kernel refused, or -errno. */
+static int ask(struct finder *finder, struct nl_msg *message, nl_recvmsg_msg_cb_t parse,
+	       void *answer)
+{
+	int error;
+
+	finder->refused = false;
+	error = nl_socket_modify_cb(finder->socket, NL_CB_VALID, NL_CB_CUSTOM, parse, answer);
+	if (error == 0)
+		error = nl_send_auto(finder->socket, message);
+	nlmsg_free(message);
+	if (error >= 0)
+		error = nl_recvmsgs_default(finder->socket);
+	if (error < 0 && !finder->refused)
+		return error == -NLE_NOMEM ? -ENOBUFS : -EIO;
+	return 0;
+}
+
+static int parse_route(struct nl_msg *message, void *context)
+{
+	struct nlmsghdr *header = nlmsg_hdr(message);
+	struct nlattr *attributes[RTA_MAX + 1], *metrics[RTAX_MAX + 1];
+	struct route *route = context;
+
+	if (header->nlmsg_type != RTM_NEWROUTE ||
+	    nlmsg_parse(header, sizeof(struct rtmsg), attributes, RTA_MAX, NULL) < 0 ||
+	    !attributes[RTA_OIF])
+		return NL_SKIP;
+	route->device_index = nla_get_u32(attributes[RTA_OIF]);
+	if (attributes[RTA_METRICS] &&
+	    nla_parse_nested(metrics, RTAX_MAX, attributes[RTA_METRICS], NULL) == 0 &&
+	    metrics[RTAX_MTU])
+		route->mtu_bytes = nla_get_u32(metrics[RTAX_MTU]);
+	return NL_OK;
+}
+
+/* Routes without a way (blackhole, unreachable, prohibit) are refusals. */
+static int find_route(struct finder *finder, const struct ip_address *address, struct route *route)
+{
+	size_t length = ip_length_bytes(address->family);
+	struct rtmsg rtmsg = {
+		.rtm_family = address->family,
+		.rtm_dst_len = (unsigned char)(length * 8),
+	};
+	struct nl_msg *message = nlmsg_alloc_simple(RTM_GETROUTE, 0);
+
+	*route = (struct route){0};
+	if (!message)
+		return -ENOMEM;
+	if (nlmsg_append(message, &rtmsg, sizeof(rtmsg), NLMSG_ALIGNTO) < 0 ||
+	    nla_put(message, RTA_DST, (int)length, address->bytes) < 0 ||
+	    nla_put_u32(message, RTA_MARK, finder->mark) < 0) {
+		nlmsg_free(message);
+		return -ENOMEM;
+	}
+	return ask(finder, message, parse_route, route);
+}
+
+/* The MTU of IPv6 on a device: an array of int by DEVCONF_* within the family's own attributes. */
+static uint32_t ipv6_mtu_bytes(struct nlattr *families)
+{
+	struct nlattr *family = nla_find(nla_data(families), nla_len(families), AF_INET6);
+	struct nlattr *conf =
+		family ? nla_find(nla_data(family), nla_len(family), IFLA_INET6_CONF) : NULL;
+	const int32_t *values = conf ? nla_data(conf) : NULL;
+
+	if (!conf || (size_t)nla_len(conf) < (DEVCONF_MTU6 + 1) * sizeof(*values))
+		return 0;
+	return (uint32_t)values[DEVCONF_MTU6];
+}
+
+static int parse_device(struct nl_msg *message, void *context)
+{
+	struct nlmsghdr *header = nlmsg_hdr(message);
+	struct nlattr *attributes[IFLA_MAX + 1];
+	struct device *device = context;
+
+	if (header->nlmsg_type != RTM_NEWLINK ||
+	    nlmsg_parse(header, sizeof(struct ifinfomsg), attributes, IFLA_MAX, NULL) < 0)
+		return NL_SKIP;
+	if (attributes[IFLA_MTU])
+		device->mtu_bytes = nla_get_u32(attributes[IFLA_MTU]);
+	if (attributes[IFLA_AF_SPEC])
+		device->ipv6_mtu_bytes = ipv6_mtu_bytes(attributes[IFLA_AF_SPEC]);
+	return NL_OK;
+}
+
+static int ask_device(struct finder *finder, struct device *device)
+{
+	struct ifinfomsg ifinfo = {.ifi_family = AF_UNSPEC, .ifi_index = (int)device->index};
+	struct nl_msg *message = nlmsg_alloc_simple(RTM_GETLINK, 0);
+
+	if (!message)
+		return -ENOMEM;
+	if (nlmsg_append(message, &ifinfo, sizeof(ifinfo), NLMSG_ALIGNTO) < 0 ||
+	    nla_put_u32(message, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS) < 0) {
+		nlmsg_free(message);
+		return -ENOMEM;
+	}
+	return ask(finder, message, parse_device, device);
+}
+
+static int find_device(struct finder *finder, uint32_t index, const struct device **device)
+{
+	struct device *devices;
+	int result;
+
+	for (size_t i = 0; i < finder->device_count; i++) {
+		*device = &finder->devices[i];
+		if ((*device)->index == index)
+			return 0;
+	}
+	devices = reallocarray(finder->devices, finder->device_count + 1, sizeof(*devices));
+	if (!devices)
+		return -ENOMEM;
+	finder->devices = devices;
+	devices[finder->device_count] = (struct device){.index = index};
+	result = ask_device(finder, &devices[finder->device_count]);
+	if (result < 0)
+		return result;
+	*device = &devices[finder->device_count++];
+	return 0;
+}
+
+static int find_mtu(struct finder *finder, const struct ip_address *address, uint32_t *mtu_bytes)
+{
+	const struct device *device;
+	struct route route;
+	int result;
+
+	*mtu_bytes = NETVIEW_MTU_UNKNOWN;
+	result = find_route(finder, address, &route);
+	if (result < 0 || route.device_index == 0)
+		return result;
+	result = find_device(finder, route.device_index, &device);
+	if (result < 0)
+		return result;
+	*mtu_bytes = device->mtu_bytes;
+	if (address->family == AF_INET6 && device->ipv6_mtu_bytes &&
+	    device->ipv6_mtu_bytes < *mtu_bytes)
+		*mtu_bytes = device->ipv6_mtu_bytes;
+	if (route.mtu_bytes && (route.mtu_bytes < *mtu_bytes || *mtu_bytes == 0))
+		*mtu_bytes = route.mtu_bytes;
+	return 0;
+}
+
+int route_mtu_find(uint32_t mark, const struct ip_address *addresses, size_t count,
+		   uint32_t *mtu_bytes)
+{
+	struct finder finder = {.mark = mark};
+	int result = 0;
+
+	finder.socket = nl_socket_alloc();
+	if (!finder.socket)
+		return -ENOMEM;
+	if (nl_connect(finder.socket, NETLINK_ROUTE) < 0 ||
+	    nl_socket_modify_err_cb(finder.socket, NL_CB_CUSTOM, on_refusal, &finder) < 0) {
+		result = -EIO;
+		goto out;
+	}
+	nl_socket_enable_msg_peek(finder.socket);
+	/* Without it libnl asks for acknowledgements, and takes them for the next answer. */
+	nl_socket_disable_auto_ack(finder.socket);
+	for (size_t i = 0; i < count && result == 0; i++)
+		result = find_mtu(&finder, &addresses[i], &mtu_bytes[i]);
+out:
+	free(finder.devices);
+	nl_socket_free(finder.socket);
+	return result;
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+#include "control/rules_script.h"
+
+#include "control/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { TIMEOUT_MS = 30000, CONFIG_FD = 9 };
+
+/* A descriptor from which the script can open the text like a file, or -errno. */
+static int text_as_file(const char *text, size_t length)
+{
+	int fd = memfd_create("trafficduplicator.config", MFD_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	while (length > 0) {
+		ssize_t written = write(fd, text, length);
+
+		if (written < 0) {
+			int error = -errno;
+
+			close(fd);
+			return error;
+		}
+		text += written;
+		length -= (size_t)written;
+	}
+	return fd;
+}
+
+/* The script asks the program that runs it for the rules, not another version in the PATH. */
+static int name_ourselves(void)
+{
+	char path[4096];
+	ssize_t length = readlink("/proc/self/exe", path, sizeof(path) - 1);
+
+	if (length < 0)
+		return -errno;
+	path[length] = '\0';
+	return setenv("TRAFFICDUPLICATOR", path, 1) < 0 ? -errno : 0;
+}
+
+/* Returns the child's pid or -errno. */
+static pid_t spawn(const char *script, const char *verb, int config_fd)
+{
+	char config_path[32];
+	char *arguments[] = {(char *)script, (char *)verb, "-c", config_path, NULL};
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
+	sigset_t none;
+	pid_t pid;
+	int error;
+
+	snprintf(config_path, sizeof(config_path), "/dev/fd/%d", CONFIG_FD);
+	sigemptyset(&none);
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+	posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
+	posix_spawn_file_actions_adddup2(&actions, config_fd, CONFIG_FD);
+	posix_spawnattr_init(&attributes);
+	posix_spawnattr_setsigmask(&attributes, &none);
+	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+	error = posix_spawn(&pid, script, &actions, &attributes, arguments, environ);
+	posix_spawnattr_destroy(&attributes);
+	posix_spawn_file_actions_destroy(&actions);
+	return error ? -error : pid;
+}
+
+static int wait_for(pid_t pid)
+{
+	struct pollfd fd = {.fd = pidfd_open(pid, 0), .events = POLLIN};
+	int ready, status;
+
+	if (fd.fd < 0)
+		return -errno;
+	do
+		ready = poll(&fd, 1, TIMEOUT_MS);
+	while (ready < 0 && errno == EINTR);
+	close(fd.fd);
+	if (ready == 0)
+		kill(pid, SIGKILL);
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return -errno;
+	if (ready == 0)
+		return -ETIMEDOUT;
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : 1;
+}
+
+int rules_script_run(const char *script, const char *verb, const char *config_text,
+		     size_t config_length)
+{
+	int fd = text_as_file(config_text, config_length);
+	int result = fd < 0 ? fd : name_ourselves();
+	pid_t pid;
+
+	if (!result) {
+		pid = spawn(script, verb, fd);
+		result = pid < 0 ? (int)pid : wait_for(pid);
+	}
+	if (fd >= 0)
+		close(fd);
+	if (result < 0)
+		log_error("rules script %s %s: %s", script, verb, strerror(-result));
+	else if (result > 0)
+		log_error("rules script %s %s failed", script, verb);
+	return result;
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+#include "control/status.h"
+
+#include <json-c/json.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+/* Takes ownership of value, which is NULL where memory ran out. Returns whether it was added. */
+static bool put(struct json_object *object, const char *key, struct json_object *value)
+{
+	if (!value)
+		return false;
+	if (json_object_object_add(object, key, value) < 0) {
+		json_object_put(value);
+		return false;
+	}
+	return true;
+}
+
+static bool put_number(struct json_object *object, const char *key, uint64_t number)
+{
+	return put(object, key, json_object_new_uint64(number));
+}
+
+static bool put_counter(struct json_object *object, const char *key, const counter *c)
+{
+	return put_number(object, key, counter_read(c));
+}
+
+static bool put_text(struct json_object *object, const char *key, const char *text)
+{
+	return put(object, key, json_object_new_string(text));
+}
+
+/* As put, into an array. */
+static bool append(struct json_object *array, struct json_object *value)
+{
+	if (!value)
+		return false;
+	if (json_object_array_add(array, value) < 0) {
+		json_object_put(value);
+		return false;
+	}
+	return true;
+}
+
+/* Returns object, or releases it and returns NULL where it is not complete. */
+static struct json_object *complete(struct json_object *object, bool is_complete)
+{
+	if (is_complete)
+		return object;
+	json_object_put(object);
+	return NULL;
+}
+
+static struct json_object *dropped_object(const counter dropped_pkts[static REASON_COUNT])
+{
+	struct json_object *object = json_object_new_object();
+	bool ok = object != NULL;
+
+	for (int reason = 0; ok && reason < REASON_COUNT; reason++)
+		ok = put_counter(object, reason_name((enum reason)reason), &dropped_pkts[reason]);
+	return complete(object, ok);
+}
+
+static struct json_object *destination_object(const struct config_destination *config,
+					      const struct counters_destination *counters)
+{
+	struct json_object *object = json_object_new_object();
+	char address[IP_TEXT_SIZE];
+
+	return complete(
+		object,
+		object && put_text(object, "name", config->name) &&
+			put_text(object, "address", ip_format(&config->address, address)) &&
+			put_number(object, "port", config->port) &&
+			put_text(object, "state", "unchecked") &&
+			put_counter(object, "due_pkts", &counters->due_pkts) &&
+			put_counter(object, "sampled_out_pkts", &counters->sampled_out_pkts) &&
+			put_counter(object, "sent_pkts", &counters->sent_pkts) &&
+			put_counter(object, "sent_bytes", &counters->sent_bytes) &&
+			put(object, "dropped", dropped_object(counters->dropped_pkts)));
+}
+
+static struct json_object *destinations_object(const struct status *status,
+					       const struct ruleset_rule *rule)
+{
+	struct json_object *array = json_object_new_array();
+	bool ok = array != NULL;
+
+	for (size_t i = 0; ok && i < rule->config->destination_count; i++) {
+		size_t index = rule->first_destination + i;
+
+		ok = append(array, destination_object(status->ruleset->destinations[index].config,
+						      &status->counters->destinations[index]));
+	}
+	return complete(array, ok);
+}
+
+static struct json_object *rule_object(const struct status *status, size_t index)
+{
+	const struct ruleset_rule *rule = &status->ruleset->rules[index];
+	const struct counters_rule *counters = &status->counters->rules[index];
+	struct json_object *object = json_object_new_object();
+
+	return complete(
+		object,
+		object && put_text(object, "name", rule->config->name) &&
+			put_counter(object, "matched_pkts", &counters->matched_pkts) &&
+			put_counter(object, "matched_bytes", &counters->matched_bytes) &&
+			put_counter(object, "sampled_out_pkts", &counters->sampled_out_pkts) &&
+			put_counter(object, "rate_limited_pkts", &counters->rate_limited_pkts) &&
+			put_counter(object, "duplicated_pkts", &counters->duplicated_pkts) &&
+			put(object, "destinations", destinations_object(status, rule)));
+}
+
+static struct json_object *rules_object(const struct status *status)
+{
+	struct json_object *array = json_object_new_array();
+	bool ok = array != NULL;
+
+	for (size_t i = 0; ok && i < status->ruleset->rule_count; i++)
+		ok = append(array, rule_object(status, i));
+	return complete(array, ok);
+}
+
+static struct json_object *originals_object(const struct counters_total *total)
+{
+	struct json_object *object = json_object_new_object();
+
+	return complete(
+		object,
+		object && put_counter(object, "forwarded_pkts", &total->originals_forwarded_pkts) &&
+			put_counter(object, "dropped_pkts", &total->originals_dropped_pkts));
+}
+
+static struct json_object *queue_object(const struct status *status)
+{
+	struct json_object *object = json_object_new_object();
+
+	return complete(object,
+			object && put_number(object, "waiting_pkts", status->queue_waiting_pkts) &&
+				put_number(object, "dropped_kernel_pkts",
+					   status->queue_dropped_kernel_pkts));
+}
+
+static bool put_everything(struct json_object *object, const struct status *status)
+{
+	const struct counters_total *total = &status->counters->total;
+
+	return put_text(object, "version", TRAFFICDUPLICATOR_VERSION) &&
+	       put_number(object, "uptime_s", status->uptime_s) &&
+	       put_text(object, "config", status->config_path) &&
+	       put_text(object, "fastpath", "off") &&
+	       put_counter(object, "received_pkts", &total->received_pkts) &&
+	       put_counter(object, "matched_by_any_pkts", &total->matched_by_any_pkts) &&
+	       put_counter(object, "unmatched_pkts", &total->unmatched_pkts) &&
+	       put_counter(object, "malformed_pkts", &total->malformed_pkts) &&
+	       put_counter(object, "truncated_pkts", &total->truncated_pkts) &&
+	       put(object, "originals", originals_object(total)) &&
+	       put(object, "queue", queue_object(status)) &&
+	       put(object, "rules", rules_object(status));
+}
+
+char *status_json(const struct status *status)
+{
+	const int style =
+		JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE;
+	struct json_object *object = json_object_new_object();
+	const char *text;
+	char *json = NULL;
+
+	if (object && put_everything(object, status)) {
+		text = json_object_to_json_string_ext(object, style);
+		if (!text || asprintf(&json, "%s\n", text) < 0)
+			json = NULL;
+	}
+	json_object_put(object);
+	return json;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/config_names.h"
+
+#include "core/config.h"
+
+const char *const config_names_original[] = {"auto", "forward", "drop", NULL};
+const char *const config_names_oversize[] = {"fragment", "drop", NULL};
+const char *const config_names_when_full[] = {"drop", "forward", NULL};
+const char *const config_names_log_level[] = {"error", "warning", "info", "debug", NULL};
+
+const char *original_mode_name(enum original_mode mode)
+{
+	return config_names_original[mode];
+}
+
+const char *oversize_mode_name(enum oversize_mode mode)
+{
+	return config_names_oversize[mode];
+}
+
+const char *when_full_name(enum when_full when_full)
+{
+	return config_names_when_full[when_full];
+}
+
+const char *log_level_name(enum log_level level)
+{
+	return config_names_log_level[level];
+}

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MIT */
+#include "datapath/datapath.h"
+
+#include "datapath/queue_stats.h"
+#include "datapath/worker.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The kernel's 32-bit drop counters of one queue, as 64 bits. */
+struct drop_count {
+	uint32_t last_full, last_user;
+	uint64_t total;
+};
+
+struct slot {
+	struct worker *worker;
+	struct drop_count drops;
+	uint64_t last_beats;
+};
+
+/* Orders for all workers, made together and retired together. */
+struct generation {
+	const struct ruleset *ruleset;
+	struct worker_orders orders[CONFIG_WORKERS_MAX];
+	/* What retired generations counted for the rules and destinations of this one. */
+	struct counters *former;
+};
+
+struct datapath {
+	struct config_settings settings;
+	unsigned worker_count;
+	struct slot slots[CONFIG_WORKERS_MAX];
+	struct generation *generation;
+	int stats_fd;
+};
+
+/* The CPU for worker index: those that this process may use, in turn. */
+static unsigned cpu_for(unsigned index)
+{
+	cpu_set_t allowed;
+	unsigned skip, count;
+
+	if (sched_getaffinity(0, sizeof(allowed), &allowed) < 0)
+		return index;
+	count = (unsigned)CPU_COUNT(&allowed);
+	skip = index % (count ? count : 1);
+	for (unsigned cpu = 0; cpu < CPU_SETSIZE; cpu++)
+		if (CPU_ISSET(cpu, &allowed) && skip-- == 0)
+			return cpu;
+	return index;
+}
+
+static void describe_error(const struct datapath *datapath, unsigned queue, int error,
+			   char text[static DATAPATH_ERROR_BYTES])
+{
+	struct queue_stats stats;
+
+	if (error == -EPERM && queue_stats_read(datapath->stats_fd, (uint16_t)queue, &stats) == 0)
+		snprintf(text, DATAPATH_ERROR_BYTES,
+			 "queue %u belongs to another process (netlink port %u, mostly its pid): "
+			 "stop that one, or choose other numbers with SETTINGS.QUEUE",
+			 queue, stats.port_id);
+	else
+		snprintf(text, DATAPATH_ERROR_BYTES, "cannot open queue %u and its sockets: %s",
+			 queue, strerror(-error));
+}
+
+int datapath_open(struct datapath **out, const struct config_settings *settings,
+		  unsigned worker_count, char error_text[static DATAPATH_ERROR_BYTES])
+{
+	struct datapath *datapath = calloc(1, sizeof(*datapath));
+	int error = 0;
+
+	if (!datapath) {
+		snprintf(error_text, DATAPATH_ERROR_BYTES, "out of memory");
+		return -ENOMEM;
+	}
+	datapath->settings = *settings;
+	datapath->stats_fd = queue_stats_open();
+	if (datapath->stats_fd < 0) {
+		error = datapath->stats_fd;
+		snprintf(error_text, DATAPATH_ERROR_BYTES,
+			 "cannot read /proc/net/netfilter/nfnetlink_queue, without which drops "
+			 "could not be counted: %s; run as root, or open it as standard input",
+			 strerror(-error));
+	}
+	for (unsigned i = 0; i < worker_count && !error; i++) {
+		error = worker_open(&datapath->slots[i].worker, settings, i, cpu_for(i));
+		if (error)
+			describe_error(datapath, settings->queue + i, error, error_text);
+		else
+			datapath->worker_count++;
+	}
+	if (error)
+		datapath_close(datapath);
+	else
+		*out = datapath;
+	return error;
+}
+
+static void generation_free(struct generation *generation)
+{
+	if (!generation)
+		return;
+	for (unsigned i = 0; i < CONFIG_WORKERS_MAX; i++)
+		counters_free(generation->orders[i].counters);
+	counters_free(generation->former);
+	free(generation);
+}
+
+static struct generation *generation_create(const struct datapath *datapath,
+					    const struct ruleset *ruleset,
+					    const struct netview *netview)
+{
+	struct generation *generation = calloc(1, sizeof(*generation));
+
+	if (!generation)
+		return NULL;
+	generation->ruleset = ruleset;
+	generation->former = counters_create(ruleset->rule_count, ruleset->destination_count);
+	if (!generation->former)
+		goto fail;
+	for (unsigned i = 0; i < datapath->worker_count; i++) {
+		struct worker_orders *orders = &generation->orders[i];
+
+		orders->ruleset = ruleset;
+		orders->netview = netview;
+		orders->counters =
+			counters_create(ruleset->rule_count, ruleset->destination_count);
+		if (!orders->counters)
+			goto fail;
+	}
+	return generation;
+fail:
+	generation_free(generation);
+	return NULL;
+}
+
+/* Adds a rule's destinations' counters to those of the rule of the same name. */
+static void carry_destinations(struct counters *to, const struct ruleset_rule *new_rule,
+			       const struct counters *from, const struct ruleset_rule *old_rule)
+{
+	for (size_t n = 0; n < new_rule->config->destination_count; n++) {
+		const char *name = new_rule->config->destinations[n].name;
+
+		for (size_t o = 0; o < old_rule->config->destination_count; o++)
+			if (strcmp(name, old_rule->config->destinations[o].name) == 0)
+				counters_add_destination(
+					&to->destinations[new_rule->first_destination + n],
+					&from->destinations[old_rule->first_destination + o]);
+	}
+}
+
+static void carry_rules(struct counters *to, const struct ruleset *new,
+			const struct counters *from, const struct ruleset *old)
+{
+	for (size_t n = 0; n < new->rule_count; n++)
+		for (size_t o = 0; o < old->rule_count; o++)
+			if (strcmp(new->rules[n].config->name, old->rules[o].config->name) == 0) {
+				counters_add_rule(&to->rules[n], &from->rules[o]);
+				carry_destinations(to, &new->rules[n], from, &old->rules[o]);
+			}
+}
+
+/* Adds all that a retired generation counted to the one that follows it, by names. */
+static void carry_over(struct generation *to, const struct generation *from)
+{
+	const struct ruleset *old = from->ruleset;
+	struct counters *sum = counters_create(old->rule_count, old->destination_count);
+
+	if (!sum)
+		return; /* what is short of memory here starts again from zero */
+	counters_accumulate(sum, from->former);
+	for (unsigned i = 0; i < CONFIG_WORKERS_MAX; i++)
+		if (from->orders[i].counters)
+			counters_accumulate(sum, from->orders[i].counters);
+	if (to->ruleset == old) {
+		counters_accumulate(to->former, sum);
+	} else {
+		counters_add_total(&to->former->total, &sum->total);
+		carry_rules(to->former, to->ruleset, sum, old);
+	}
+	counters_free(sum);
+}
+
+int datapath_publish(struct datapath *datapath, const struct ruleset *ruleset,
+		     const struct netview *netview)
+{
+	struct generation *former = datapath->generation;
+	struct generation *generation = generation_create(datapath, ruleset, netview);
+	int error = 0;
+
+	if (!generation)
+		return -ENOMEM;
+	for (unsigned i = 0; i < datapath->worker_count && !error; i++) {
+		if (former)
+			worker_publish(datapath->slots[i].worker, &generation->orders[i]);
+		else
+			error = worker_start(datapath->slots[i].worker, &generation->orders[i]);
+	}
+	datapath->generation = generation;
+	if (former)
+		carry_over(generation, former);
+	generation_free(former);
+	return error;
+}
+
+struct counters *datapath_read(const struct datapath *datapath)
+{
+	const struct generation *generation = datapath->generation;
+	struct counters *sum = counters_create(generation->ruleset->rule_count,
+					       generation->ruleset->destination_count);
+
+	if (!sum)
+		return NULL;
+	counters_accumulate(sum, generation->former);
+	for (unsigned i = 0; i < datapath->worker_count; i++)
+		worker_read(datapath->slots[i].worker, sum);
+	return sum;
+}
+
+/* Packets that the kernel let pass without us. It counts none of them itself. */
+static uint64_t passed_pkts(const struct worker *worker, const struct queue_stats *stats)
+{
+	uint64_t missed_pkts = worker_missed_pkts(worker);
+	int32_t behind = (int32_t)(stats->last_packet_id - worker_last_packet_id(worker));
+
+	/* With nothing on its way to us, ids beyond the last one that came are lost as well; it is
+	 * us who may be ahead, by what came since the kernel's numbers were read. */
+	if (stats->waiting_pkts == 0 && behind > 0)
+		missed_pkts += (uint64_t)behind;
+	return missed_pkts;
+}
+
+struct datapath_queue_totals datapath_queue_totals(struct datapath *datapath)
+{
+	struct datapath_queue_totals totals = {0};
+
+	for (unsigned i = 0; i < datapath->worker_count; i++) {
+		struct slot *slot = &datapath->slots[i];
+		struct queue_stats stats;
+
+		if (queue_stats_read(datapath->stats_fd, (uint16_t)(datapath->settings.queue + i),
+				     &stats) == 0) {
+			totals.waiting_pkts += stats.waiting_pkts;
+			slot->drops.total += stats.dropped_full_pkts - slot->drops.last_full;
+			slot->drops.total += stats.dropped_user_pkts - slot->drops.last_user;
+			slot->drops.last_full = stats.dropped_full_pkts;
+			slot->drops.last_user = stats.dropped_user_pkts;
+			if (datapath->settings.when_full == WHEN_FULL_FORWARD)
+				slot->drops.total = passed_pkts(slot->worker, &stats);
+		}
+		totals.dropped_kernel_pkts += slot->drops.total;
+	}
+	return totals;
+}
+
+bool datapath_alive(struct datapath *datapath)
+{
+	bool alive = true;
+
+	for (unsigned i = 0; i < datapath->worker_count; i++) {
+		struct slot *slot = &datapath->slots[i];
+		uint64_t beats = worker_beats(slot->worker);
+
+		alive &= beats != slot->last_beats;
+		slot->last_beats = beats;
+	}
+	return alive;
+}
+
+void datapath_close(struct datapath *datapath)
+{
+	if (!datapath)
+		return;
+	for (unsigned i = 0; i < datapath->worker_count; i++)
+		worker_stop(datapath->slots[i].worker);
+	for (unsigned i = 0; i < datapath->worker_count; i++)
+		worker_close(datapath->slots[i].worker);
+	generation_free(datapath->generation);
+	if (datapath->stats_fd > 0)
+		close(datapath->stats_fd);
+	free(datapath);
+}

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+#include "datapath/queue.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <libnetfilter_queue/libnetfilter_queue.h>
+#include <limits.h>
+#include <linux/netfilter/nfnetlink_queue.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+	SLOT_BYTES = 72 * 1024, /* the largest message, in whole pages */
+	/* Socket memory that the kernel charges for one waiting packet: for any packet up to a
+	 * 1500-byte MTU, and for one of a few hundred bytes. */
+	CHARGE_MTU_BYTES = 4096,
+	CHARGE_SMALL_BYTES = 1280,
+};
+_Static_assert(SLOT_BYTES >= NFQ_WIRE_PAYLOAD_MAX + NFQ_WIRE_OVERHEAD_BYTES, "slot too small");
+
+struct queue {
+	struct mnl_socket *socket;
+	int fd;
+	uint16_t number;
+	uint8_t *slots; /* QUEUE_BURST_MAX of SLOT_BYTES */
+	struct mmsghdr messages[QUEUE_BURST_MAX];
+	struct iovec iovecs[QUEUE_BURST_MAX];
+	struct sockaddr_nl senders[QUEUE_BURST_MAX];
+
+	uint8_t verdicts[QUEUE_BURST_MAX * NFQ_WIRE_VERDICT_BYTES];
+	size_t verdict_bytes;
+	bool run_open; /* packets up to run_last share run_accept, not yet in verdicts */
+	bool run_accept;
+	uint32_t run_last;
+};
+
+static void prepare_slots(struct queue *queue)
+{
+	for (int i = 0; i < QUEUE_BURST_MAX; i++) {
+		queue->iovecs[i] = (struct iovec){queue->slots + (size_t)i * SLOT_BYTES, SLOT_BYTES};
+		queue->messages[i].msg_hdr = (struct msghdr){
+			.msg_name = &queue->senders[i],
+			.msg_iov = &queue->iovecs[i],
+			.msg_iovlen = 1,
+		};
+	}
+}
+
+/*
+ * Room for length packets in the socket. The kernel doubles what it is given. Beyond
+ * net.core.rmem_max only with CAP_NET_ADMIN, which the bind needs anyway.
+ */
+static int set_receive_buffer(const struct queue *queue, uint32_t length_pkts,
+			      uint64_t charge_bytes)
+{
+	uint64_t bytes = length_pkts * charge_bytes / 2;
+	int value = bytes > INT_MAX / 2 ? INT_MAX / 2 : (int)bytes;
+
+	if (setsockopt(queue->fd, SOL_SOCKET, SO_RCVBUFFORCE, &value, sizeof(value)) < 0)
+		return -errno;
+	return 0;
+}
+
+/*
+ * Bind, copy mode, length and flags in one message: packets that arrive between two of them would
+ * be lost. The answer is awaited, so that an error is known to be this message's.
+ */
+static int configure(struct queue *queue, uint32_t length_pkts, bool fail_open)
+{
+	char buffer[MNL_SOCKET_BUFFER_SIZE];
+	unsigned port_id = mnl_socket_get_portid(queue->socket);
+	struct nlmsghdr *message = nfq_nlmsg_put(buffer, NFQNL_MSG_CONFIG, queue->number);
+	ssize_t got;
+
+	message->nlmsg_flags |= NLM_F_ACK;
+	message->nlmsg_seq = 1;
+	nfq_nlmsg_cfg_put_cmd(message, AF_UNSPEC, NFQNL_CFG_CMD_BIND);
+	nfq_nlmsg_cfg_put_params(message, NFQNL_COPY_PACKET, NFQ_WIRE_PAYLOAD_MAX);
+	nfq_nlmsg_cfg_put_qmaxlen(message, length_pkts);
+	mnl_attr_put_u32(message, NFQA_CFG_FLAGS, htonl(fail_open ? NFQA_CFG_F_FAIL_OPEN : 0));
+	mnl_attr_put_u32(message, NFQA_CFG_MASK, htonl(NFQA_CFG_F_FAIL_OPEN));
+	if (mnl_socket_sendto(queue->socket, message, message->nlmsg_len) < 0)
+		return -errno;
+	got = mnl_socket_recvfrom(queue->socket, buffer, sizeof(buffer));
+	if (got < 0 || mnl_cb_run(buffer, (size_t)got, 1, port_id, NULL, NULL) < 0)
+		return -errno;
+	return 0;
+}
+
+int queue_open(struct queue **out, uint16_t number, uint32_t length_pkts, enum when_full when_full)
+{
+	bool forward = when_full == WHEN_FULL_FORWARD;
+	struct queue *queue = calloc(1, sizeof(*queue));
+	int on = 1;
+	int error = -ENOMEM;
+
+	if (!queue)
+		return error;
+	queue->number = number;
+	queue->slots = mmap(NULL, (size_t)QUEUE_BURST_MAX * SLOT_BYTES, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (queue->slots == MAP_FAILED) {
+		queue->slots = NULL;
+		goto out;
+	}
+	prepare_slots(queue);
+	queue->socket = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
+	if (!queue->socket || mnl_socket_bind(queue->socket, 0, MNL_SOCKET_AUTOPID) < 0) {
+		error = -errno;
+		goto out;
+	}
+	queue->fd = mnl_socket_get_fd(queue->socket);
+	/* Else one overrun makes every further packet drop until the socket is drained. */
+	if (setsockopt(queue->fd, SOL_NETLINK, NETLINK_NO_ENOBUFS, &on, sizeof(on)) < 0) {
+		error = -errno;
+		goto out;
+	}
+	error = set_receive_buffer(queue, length_pkts,
+				   forward ? CHARGE_SMALL_BYTES : CHARGE_MTU_BYTES);
+	if (!error)
+		error = configure(queue, forward ? UINT32_MAX : length_pkts, forward);
+out:
+	if (error)
+		queue_close(queue);
+	else
+		*out = queue;
+	return error;
+}
+
+void queue_close(struct queue *queue)
+{
+	if (!queue)
+		return;
+	if (queue->socket)
+		mnl_socket_close(queue->socket);
+	if (queue->slots)
+		munmap(queue->slots, (size_t)QUEUE_BURST_MAX * SLOT_BYTES);
+	free(queue);
+}
+
+uint16_t queue_number(const struct queue *queue)
+{
+	return queue->number;
+}
+
+int queue_receive(struct queue *queue, int wake_fd, int timeout_ms)
+{
+	struct pollfd fds[2] = {{.fd = queue->fd, .events = POLLIN},
+				{.fd = wake_fd, .events = POLLIN}};
+	int got;
+
+	for (int i = 0; i < QUEUE_BURST_MAX; i++)
+		queue->messages[i].msg_hdr.msg_namelen = sizeof(queue->senders[i]);
+	got = recvmmsg(queue->fd, queue->messages, QUEUE_BURST_MAX, MSG_DONTWAIT, NULL);
+	if (got >= 0 || errno != EAGAIN)
+		return got >= 0 ? got : -errno;
+	if (poll(fds, 2, timeout_ms) < 0 && errno != EINTR)
+		return -errno;
+	if (!(fds[0].revents & POLLIN))
+		return 0;
+	got = recvmmsg(queue->fd, queue->messages, QUEUE_BURST_MAX, MSG_DONTWAIT, NULL);
+	return got >= 0 ? got : errno == EAGAIN ? 0 : -errno;
+}
+
+enum nfq_wire_kind queue_message(const struct queue *queue, int i,
+				 struct nfq_wire_message *message)
+{
+	const struct mmsghdr *header = &queue->messages[i];
+
+	/* Only the kernel (port 0) may speak here; and a slot holds any message whole. */
+	if (queue->senders[i].nl_pid != 0 || header->msg_hdr.msg_flags & MSG_TRUNC)
+		return NFQ_WIRE_OTHER;
+	return nfq_wire_parse(queue->iovecs[i].iov_base, header->msg_len, message);
+}
+
+/* Ends the run of equal verdicts: a batch verdict decides all ids up to the one it names. */
+static void close_run(struct queue *queue)
+{
+	if (!queue->run_open)
+		return;
+	nfq_wire_batch_verdict(queue->verdicts + queue->verdict_bytes, queue->number,
+			       queue->run_last, queue->run_accept);
+	queue->verdict_bytes += NFQ_WIRE_VERDICT_BYTES;
+	queue->run_open = false;
+}
+
+void queue_decide(struct queue *queue, uint32_t packet_id, bool accept)
+{
+	if (queue->run_open && queue->run_accept != accept)
+		close_run(queue);
+	queue->run_open = true;
+	queue->run_accept = accept;
+	queue->run_last = packet_id;
+}
+
+int queue_send_verdicts(struct queue *queue)
+{
+	ssize_t sent;
+
+	close_run(queue);
+	if (queue->verdict_bytes == 0)
+		return 0;
+	do
+		sent = send(queue->fd, queue->verdicts, queue->verdict_bytes, 0);
+	while (sent < 0 && errno == EINTR);
+	queue->verdict_bytes = 0;
+	return sent < 0 ? -errno : 0;
+}

@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: MIT */
+/* Destinations, modes, settings and keys that are wrong, alone and together. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "config_expect.h"
+
+#include <sys/socket.h>
+
+#define RULE_KEYS "the keys here are SOURCEPORT, DESTINATION, ORIGINAL, OVERSIZE, TTL"
+#define GOOD_RULE "\"R\": {\"SOURCEPORT\": 514, \"DESTINATION\": [\"192.0.2.1\"]}"
+
+static void refuses_wrong_destinations(void **state)
+{
+#define FORM "write \"address/port\", for example \"192.0.2.10/514\""
+	static const struct wrong cases[] = {
+		{"\"300.1.1.1/514\"", "\"300.1.1.1/514\": not an IP address; " FORM},
+		{"\"/514\"", "\"/514\": not an IP address; " FORM},
+		{"\"\"", "\"\": not an IP address; " FORM},
+		{"\" 192.0.2.1/514\"", "\" 192.0.2.1/514\": not an IP address; " FORM},
+		{"\"192.0.2.01/514\"", "\"192.0.2.01/514\": not an IP address; " FORM},
+		{"\"1.2.3.4\\u0085/5\"", "\"1.2.3.4\\u0085/5\": not an IP address; " FORM},
+		{"\"collector.example/514\"",
+		 "\"collector.example/514\": a host name, not an address; " FORM},
+		{"\"log-1\"", "\"log-1\": a host name, not an address; " FORM},
+		{"\"192.0.2.1:514\"", "\"192.0.2.1:514\": the port stands after \"/\"; " FORM},
+		{"\"[2001:db8::7]:514\"",
+		 "\"[2001:db8::7]:514\": the port stands after \"/\"; " FORM},
+		{"\"fe80::1%eth0/514\"", "\"fe80::1%eth0/514\": an address with a zone, which "
+					 "cannot be used; " FORM},
+		{"\"::ffff:192.0.2.1/514\"", "\"::ffff:192.0.2.1/514\": an IPv4 address in IPv6 "
+					     "form; write it as IPv4: \"address/port\", for "
+					     "example \"192.0.2.10/514\""},
+		{"\"a\\\"  b\"", "\"a\\\"  b\": not an IP address; " FORM},
+		{"514", "514: " FORM},
+		{"null", "null: " FORM},
+		{"[\"192.0.2.1/514\"]", "[\"192.0.2.1/514\"]: " FORM},
+	};
+
+	(void)state;
+	EACH(cases, "{\"R\": {\"SOURCEPORT\": 514, \"DESTINATION\": [\"192.0.2.2\",\n", "]}}",
+	     "t:2: rule \"R\": DESTINATION[2]: ");
+#undef FORM
+}
+
+static void refuses_addresses_that_are_no_hosts(void **state)
+{
+	static const char *const cases[][2] = {
+		{"0.0.0.0", "unspecified"},
+		{"0.1.2.3", "unspecified"},
+		{"127.0.0.1", "loopback"},
+		{"224.0.0.1", "multicast"},
+		{"239.1.1.1", "multicast"},
+		{"240.0.0.1", "reserved"},
+		{"255.255.255.255", "broadcast"},
+		{"::", "unspecified"},
+		{"::1", "loopback"},
+		{"ff02::1", "multicast"},
+		{"fe80::1", "link-local"},
+	};
+	char text[64], expected[256];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		snprintf(text, sizeof text, "\"%s/514\"", cases[i][0]);
+		snprintf(expected, sizeof expected,
+			 "t:2: rule \"R\": DESTINATION[1]: %s: the address is %s; write the "
+			 "unicast address of a host",
+			 text, cases[i][1]);
+		expect_each(&(struct wrong){text, ""}, 1,
+			    "{\"R\": {\"SOURCEPORT\": 514, \"DESTINATION\":[\n", "]}}", expected);
+	}
+}
+
+static void refuses_wrong_destination_ports(void **state)
+{
+	static const char *const ports[] = {"",	    "0",   "65536",   "0514", "+1",
+					    "514 ", "5/1", "514-516", "abc",  "4294967810"};
+	char text[64], expected[256];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof ports / sizeof *ports; i++) {
+		snprintf(text, sizeof text, "\"192.0.2.1/%s\"", ports[i]);
+		snprintf(expected, sizeof expected,
+			 "t:2: rule \"R\": DESTINATION[1]: %s: \"%s\" is no port; write a port "
+			 "from 1 to 65535",
+			 text, ports[i]);
+		expect_each(&(struct wrong){text, ""}, 1,
+			    "{\"R\": {\"SOURCEPORT\": 514, \"DESTINATION\":[\n", "]}}", expected);
+	}
+}
+
+static void refuses_wrong_destination_objects(void **state)
+{
+	static const struct wrong cases[] = {
+		{"{}", ": ADDRESS is missing; add it, for example \"ADDRESS\": \"192.0.2.10\""},
+		{"{\"ADDRESS\": 1}",
+		 ": ADDRESS: 1: write an IP address, for example \"192.0.2.10\""},
+		{"{\"ADDRESS\": \"192.0.2.1/514\"}", ": ADDRESS: \"192.0.2.1/514\": write the "
+						     "address alone here, and the port as PORT"},
+		{"{\"ADDRESS\": \"log.example\"}",
+		 ": ADDRESS: \"log.example\": a host name, not an address; write an address, for "
+		 "example \"192.0.2.10\""},
+		{"{\"ADDRESS\": \"::1\"}", ": ADDRESS: \"::1\": the address is loopback; write "
+					   "the unicast address of a host"},
+		{"{\"ADDRESS\": \"192.0.2.1\", \"PORT\": 0}",
+		 ": PORT: 0: write a port from 1 to 65535"},
+		{"{\"ADDRESS\": \"192.0.2.1\", \"PORT\": 65536}",
+		 ": PORT: 65536: write a port from 1 to 65535"},
+		{"{\"ADDRESS\": \"192.0.2.1\", \"PORT\": 514.5}",
+		 ": PORT: 514.5: write a port from 1 to 65535"},
+		{"{\"ADDRESS\": \"192.0.2.1\", \"PORT\": null}",
+		 ": PORT: null: write a port from 1 to 65535"},
+		{"{\"ADDRESS\": \"192.0.2.1\", \"PORT\": \"514abc\"}",
+		 ": PORT: \"514abc\": \"514abc\" is no port; write a port from 1 to 65535"},
+		{"{\"ADDRESS\": \"192.0.2.1\", \"Port\": 514}",
+		 ": \"Port\": unknown key (did you mean PORT?); the keys here are ADDRESS, PORT"},
+		{"{\"ADDRESS\": \"192.0.2.1\", \"TTL\": 5}",
+		 ": TTL: unknown key; the keys here are ADDRESS, PORT"},
+	};
+
+	(void)state;
+	EACH(cases, "{\"R\": {\"SOURCEPORT\": 514, \"DESTINATION\": [\n", "]}}",
+	     "t:2: rule \"R\": DESTINATION[1]");
+}
+
+static void refuses_wrong_destination_lists(void **state)
+{
+	static const struct wrong cases[] = {
+		{"[]", ": []: 0 destinations; write 1 to 64"},
+		{"\"192.0.2.1/514\"",
+		 ": \"192.0.2.1/514\": write an array, for example [\"192.0.2.10/514\"]"},
+		{"{}", ": {}: write an array, for example [\"192.0.2.10/514\"]"},
+		{"[\"192.0.2.1/514\", {\"ADDRESS\": \"192.0.2.1\", \"PORT\": 514}]",
+		 "[2]: {\"ADDRESS\": \"192.0.2.1\", \"PORT\": 514}: the same as entry 1; remove "
+		 "one of the two"},
+		{"[\"::1:2/9\", \"192.0.2.1\", \"0::1:2/9\"]",
+		 "[3]: \"0::1:2/9\": the same as entry 1; remove one of the two"},
+		{"[\"192.0.2.1\", \"192.0.2.1\"]",
+		 "[2]: \"192.0.2.1\": the same as entry 1; remove one of the two"},
+		{"[\"192.0.2.1\", \"192.0.2.1/514\"]",
+		 "[2]: \"192.0.2.1/514\": with entry 1, a packet to port 514 would go twice to the "
+		 "same place, because \"192.0.2.1\" keeps a packet's own port; remove one of the "
+		 "two"},
+		{"[\"192.0.2.1/2057\", \"192.0.2.1\"]",
+		 "[2]: \"192.0.2.1\": with entry 1, a packet to port 2057 would go twice to the "
+		 "same place, because \"192.0.2.1\" keeps a packet's own port; remove one of the "
+		 "two"},
+	};
+
+	(void)state;
+	/* SOURCEPORT stands behind, so that comparing waits for it. */
+	EACH(cases, "{\"R\": {\"DESTINATION\":\n", ", \"SOURCEPORT\": [514, \"2055-2060\"]}}",
+	     "t:2: rule \"R\": DESTINATION");
+}
+
+static void refuses_66_destinations_and_checks_them_all(void **state)
+{
+	char text[4096] = "{\"R\": {\"SOURCEPORT\": 514, \"DESTINATION\": [\n\"192.0.2.1/1\"";
+
+	(void)state;
+	for (int port = 2; port < 66; port++)
+		snprintf(text + strlen(text), 64, ",\"192.0.2.1/%d\"", port);
+	strcat(text, ",\n\"x\"]}}");
+	expect(text, "t:1: rule \"R\": DESTINATION: [ \"192.0.2.1/1\",\"192.0.2.1/2\","
+		     "\"192.0.2.1/3\",\"192.0.2.1/4\",\"1...: 66 destinations; write 1 to 64\n"
+		     "t:3: rule \"R\": DESTINATION[66]: \"x\": a host name, not an address; write "
+		     "\"address/port\", for example \"192.0.2.10/514\"\n");
+}
+
+static void refuses_wrong_modes(void **state)
+{
+#define TTL_FORM "write \"keep\", \"decrement\", or a number from 1 to 255 without quotation marks"
+	static const struct wrong cases[] = {
+		{"\"ORIGINAL\": \"Auto\"",
+		 "ORIGINAL: \"Auto\": write \"auto\", \"forward\" or \"drop\""},
+		{"\"ORIGINAL\": \"auto\\n\"",
+		 "ORIGINAL: \"auto\\n\": write \"auto\", \"forward\" or \"drop\""},
+		{"\"ORIGINAL\": null", "ORIGINAL: null: write \"auto\", \"forward\" or \"drop\""},
+		{"\"OVERSIZE\": true", "OVERSIZE: true: write \"fragment\" or \"drop\""},
+		{"\"OVERSIZE\": \"\"", "OVERSIZE: \"\": write \"fragment\" or \"drop\""},
+		{"\"TTL\": \"64\"", "TTL: \"64\": " TTL_FORM},
+		{"\"TTL\": 0", "TTL: 0: " TTL_FORM},
+		{"\"TTL\": 256", "TTL: 256: " TTL_FORM},
+		{"\"TTL\": -1", "TTL: -1: " TTL_FORM},
+		{"\"TTL\": 64.0", "TTL: 64.0: " TTL_FORM},
+		{"\"TTL\": null", "TTL: null: " TTL_FORM},
+	};
+#undef TTL_FORM
+
+	(void)state;
+	EACH(cases, "{\"R\": {\"SOURCEPORT\": 514, \"DESTINATION\": [\"192.0.2.1\"],\n", "}}",
+	     "t:2: rule \"R\": ");
+}
+
+static void refuses_unknown_keys(void **state)
+{
+	static const char *const unknown[] = {
+		"SOURCEADDRESS", "LISTENADDRESS", "INTERFACE", "BALANCE",    "SAMPLE",
+		"RATELIMIT",	 "ENABLED",	  "NAME",      "SOURCE",     "CHECK",
+		"FASTPATH",	 "SEND",	  "HTTP",      "AUTORELOAD", "QUEUE"};
+	static const struct wrong near[] = {
+		{"SourcePort", "\"SourcePort\": unknown key (did you mean SOURCEPORT?); "},
+		{"SOURCE_PORT", "SOURCE_PORT: unknown key (did you mean SOURCEPORT?); "},
+		{"DESTINATIONS", "DESTINATIONS: unknown key (did you mean DESTINATION?); "},
+		{"ORIGNAL", "ORIGNAL: unknown key (did you mean ORIGINAL?); "},
+		{"ttl", "\"ttl\": unknown key (did you mean TTL?); "},
+		{"", "\"\": unknown key; "},
+		{"an \\\"odd\\\" key", "\"an \\\"odd\\\" key\": unknown key; "},
+	};
+	char expected[256];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++) {
+		snprintf(expected, sizeof expected, "t:2: rule \"R\": %s: unknown key; " RULE_KEYS,
+			 unknown[i]);
+		expect_each(&(struct wrong){unknown[i], ""}, 1,
+			    "{\"R\": {\"SOURCEPORT\": 514, \"DESTINATION\": [\"192.0.2.1\"],\n\"",
+			    "\": [null]}}", expected);
+	}
+	for (size_t i = 0; i < sizeof near / sizeof *near; i++) {
+		snprintf(expected, sizeof expected, "t:2: rule \"R\": %s" RULE_KEYS,
+			 near[i].message);
+		expect_each(&(struct wrong){near[i].text, ""}, 1,
+			    "{\"R\": {\"SOURCEPORT\": 514, \"DESTINATION\": [\"192.0.2.1\"],\n\"",
+			    "\": {}}}", expected);
+	}
+}
+
+static void refuses_wrong_settings(void **state)
+{
+#define MARK_FORM "write a number from 1 to 0xffffffff in quotation marks, for example \"0x7464\""
+	static const struct wrong cases[] = {
+		{"\"QUEUE\": -1", "QUEUE: -1: write a whole number from 0 to 65535"},
+		{"\"QUEUE\": 65536", "QUEUE: 65536: write a whole number from 0 to 65535"},
+		{"\"QUEUE\": 1e3", "QUEUE: 1e3: write a whole number from 0 to 65535"},
+		{"\"QUEUE\": 99999999999999999999",
+		 "QUEUE: 99999999999999999999: write a whole number from 0 to 65535"},
+		{"\"QUEUE\": \"7514\"",
+		 "QUEUE: \"7514\": write a whole number from 0 to 65535, without quotation marks"},
+		{"\"QUEUE\": 65529",
+		 "QUEUE: 65529: leaves no room for the queues of 8 workers; write at most 65528"},
+		{"\"QUEUE\": 65535, \"WORKERS\": 2",
+		 "QUEUE: 65535: leaves no room for the queues of 2 workers; write at most 65534"},
+		{"\"WORKERS\": 9, \"QUEUE\": 65535",
+		 "WORKERS: 9: write a whole number from 0 to 8"},
+		{"\"WORKERS\": null", "WORKERS: null: write a whole number from 0 to 8"},
+		{"\"QUEUELENGTH\": 0", "QUEUELENGTH: 0: write a whole number from 1 to 1048576"},
+		{"\"QUEUELENGTH\": 1048577",
+		 "QUEUELENGTH: 1048577: write a whole number from 1 to 1048576"},
+		{"\"WHENFULL\": \"accept\"", "WHENFULL: \"accept\": write \"drop\" or \"forward\""},
+		{"\"MARK\": 29796", "MARK: 29796: " MARK_FORM},
+		{"\"MARK\": \"0\"", "MARK: \"0\": " MARK_FORM},
+		{"\"MARK\": \"0x0\"", "MARK: \"0x0\": " MARK_FORM},
+		{"\"MARK\": \"0x\"", "MARK: \"0x\": " MARK_FORM},
+		{"\"MARK\": \"0x100000000\"", "MARK: \"0x100000000\": " MARK_FORM},
+		{"\"MARK\": \"0x100000001\"", "MARK: \"0x100000001\": " MARK_FORM},
+		{"\"MARK\": \"4294967296\"", "MARK: \"4294967296\": " MARK_FORM},
+		{"\"MARK\": \"7464h\"", "MARK: \"7464h\": " MARK_FORM},
+		{"\"MARK\": \"0x 64\"", "MARK: \"0x 64\": " MARK_FORM},
+		{"\"MARK\": \"0x-1\"", "MARK: \"0x-1\": " MARK_FORM},
+		{"\"MARK\": \"\"", "MARK: \"\": " MARK_FORM},
+		{"\"LOGLEVEL\": \"INFO\"",
+		 "LOGLEVEL: \"INFO\": write \"error\", \"warning\", \"info\" or \"debug\""},
+		{"\"LOGLEVEL\": 3",
+		 "LOGLEVEL: 3: write \"error\", \"warning\", \"info\" or \"debug\""},
+		{"\"HTTP\": \"off\"", "HTTP: unknown key; the keys here are QUEUE, WORKERS, "
+				      "QUEUELENGTH, WHENFULL, MARK, LOGLEVEL"},
+	};
+#undef MARK_FORM
+
+	(void)state;
+	EACH(cases, "{" GOOD_RULE ", \"SETTINGS\": {\n", "}}", "t:2: SETTINGS: ");
+}
+
+static void refuses_duplicate_keys_at_any_level(void **state)
+{
+	static const struct wrong cases[] = {
+		{"{" GOOD_RULE ",\n" GOOD_RULE "}",
+		 "2: rule \"R\": stands in line 1 already; rename or remove one of the two"},
+		{"{" GOOD_RULE ",\n\"\\u0052\":\n{\"SOURCEPORT\": 514, \"DESTINATION\": "
+		 "[\"192.0.2.1\"]}}",
+		 "2: rule \"R\": stands in line 1 already; rename or remove one of the two"},
+		{"{\"SETTINGS\": {},\n\"SETTINGS\": {}, " GOOD_RULE "}",
+		 "2: SETTINGS: stands in line 1 already; rename or remove one of the two"},
+		{"{\"R\": {\"SOURCEPORT\": 514,\n\"DESTINATION\": [\"192.0.2.1\"],\n\n"
+		 "\"SOURCE\\u0050ORT\": \"515\", \"DESTINATION\": [\"192.0.2.2\"]}}",
+		 "4: rule \"R\": DESTINATION: stands in line 2 already; rename or remove one of "
+		 "the two\n"
+		 "t:4: rule \"R\": SOURCEPORT: stands in line 1 already; rename or remove one of "
+		 "the two"},
+		{"{\"R\": {\"SOURCEPORT\": 514, \"DESTINATION\": [\"192.0.2.2\",\n{\"PORT\": 1,\n"
+		 "\"PORT\": 2,\n\"PORT\": 3, \"ADDRESS\": \"192.0.2.1\"}]}}",
+		 "3: rule \"R\": DESTINATION[2]: PORT: stands in line 2 already; rename or remove "
+		 "one of the two\n"
+		 "t:4: rule \"R\": DESTINATION[2]: PORT: stands in line 3 already; rename or "
+		 "remove one of the two"},
+		/* What is wrong in the member that json-c forgets is told too. */
+		{"{\"R\": {\"SOURCEPORT\": \"51a\",\n\"SOURCEPORT\": 514, \"DESTINATION\": "
+		 "[\"192.0.2.1\"]}}",
+		 "1: rule \"R\": SOURCEPORT: \"51a\": write a port from 1 to 65535, for example "
+		 "\"514\", or a range, for example \"2055-2060\"\n"
+		 "t:2: rule \"R\": SOURCEPORT: stands in line 1 already; rename or remove one of "
+		 "the two"},
+		{"{\"R\": {\"TTL\": 5},\n" GOOD_RULE "}",
+		 "1: rule \"R\": SOURCEPORT is missing; add it, for example \"SOURCEPORT\": "
+		 "\"514\"\n"
+		 "t:1: rule \"R\": DESTINATION is missing; add it, for example \"DESTINATION\": "
+		 "[\"192.0.2.10/514\"]\n"
+		 "t:2: rule \"R\": stands in line 1 already; rename or remove one of the two"},
+		/* Below a key that nothing else is known about. */
+		{"{\"R\": {\"SOURCEPORT\": 514, \"DESTINATION\": [\"192.0.2.1\"],\n"
+		 "\"X\": [{\"a\": 1, \"b\": 2, \"\\u0061\": null}]}}",
+		 "2: rule \"R\": X[1]: \"a\": stands in line 2 already; rename or remove one of "
+		 "the two\n"
+		 "t:2: rule \"R\": X: unknown key; " RULE_KEYS},
+	};
+
+	(void)state;
+	EACH(cases, "", "", "t:");
+}
+
+static void reports_all_errors_in_the_order_of_lines(void **state)
+{
+	(void)state;
+	expect("{\r\n"
+	       "  \"Syslog\": {\r\n"
+	       "    \"DESTINATION\": [\"300.1.1.1/514\",\r\n"
+	       "      \"192.0.2.1/0\", \"192.0.2.1/514\",\r\n"
+	       "      \"192.0.2.1\"],\r\n"
+	       "    \"SOURCEPORT\": [\"514\", 0],\r\n"
+	       "    \"TTl\": 5\r\n"
+	       "  },\r\n"
+	       "  \"SETTINGS\": { \"MARK\": \"x\",\r\n"
+	       "    \"WORKERS\": 9 },\r\n"
+	       "  \"Flow\": { \"SOURCEPORT\": 2055 }\r\n"
+	       "}\r\n",
+	       "t:3: rule \"Syslog\": DESTINATION[1]: \"300.1.1.1/514\": not an IP address; write "
+	       "\"address/port\", for example \"192.0.2.10/514\"\n"
+	       "t:4: rule \"Syslog\": DESTINATION[2]: \"192.0.2.1/0\": \"0\" is no port; write a "
+	       "port from 1 to 65535\n"
+	       "t:5: rule \"Syslog\": DESTINATION[4]: \"192.0.2.1\": with entry 3, a packet to "
+	       "port 514 would go twice to the same place, because \"192.0.2.1\" keeps a packet's "
+	       "own port; remove one of the two\n"
+	       "t:6: rule \"Syslog\": SOURCEPORT[2]: 0: write a port from 1 to 65535, for example "
+	       "\"514\", or a range, for example \"2055-2060\"\n"
+	       "t:7: rule \"Syslog\": \"TTl\": unknown key (did you mean TTL?); " RULE_KEYS "\n"
+	       "t:9: SETTINGS: MARK: \"x\": write a number from 1 to 0xffffffff in quotation "
+	       "marks, for example \"0x7464\"\n"
+	       "t:10: SETTINGS: WORKERS: 9: write a whole number from 0 to 8\n"
+	       "t:11: rule \"Flow\": DESTINATION is missing; add it, for example \"DESTINATION\": "
+	       "[\"192.0.2.10/514\"]\n");
+}
+
+static struct ip_interface_address own(const char *text, uint8_t prefix_bits)
+{
+	struct ip_interface_address result = {.prefix_bits = prefix_bits};
+
+	assert_true(ip_parse(text, strlen(text), &result.address));
+	return result;
+}
+
+static void refuses_destinations_that_are_this_machine(void **state)
+{
+	static const char text[] =
+		"{\"A\": {\"SOURCEPORT\": 514, \"DESTINATION\": [\n"
+		"\"10.0.0.5/515\",\n\"10.0.0.5/2056\",\n\"10.0.0.5\",\n\"10.0.0.6/514\",\n"
+		"\"10.0.0.255/9\",\n\"2001:db8::5/514\"]},\n"
+		"\"B\": {\"SOURCEPORT\": \"2055-2060\", \"DESTINATION\": [\"192.0.2.1\"]}}";
+	const struct ip_interface_address addresses[] = {own("10.0.0.5", 24),
+							 own("2001:db8::5", 64)};
+	static const char *const expected[] = {
+		"t:3: rule \"A\": DESTINATION: \"10.0.0.5/2056\": this machine itself, at a port "
+		"that rule \"B\" listens to; write another host or port",
+		"t:4: rule \"A\": DESTINATION: \"10.0.0.5\": this machine itself, at a port that "
+		"rule \"A\" listens to; write another host or port",
+		"t:6: rule \"A\": DESTINATION: \"10.0.0.255/9\": the broadcast address of this "
+		"machine's network 10.0.0.5/24; write the address of a host",
+		"t:7: rule \"A\": DESTINATION: \"2001:db8::5/514\": this machine itself, at a port "
+		"that rule \"A\" listens to; write another host or port",
+	};
+	struct config_errors errors = {0};
+	struct config *config = config_parse(text, strlen(text), "t", &errors);
+
+	(void)state;
+	assert_non_null(config);
+	assert_true(config_check_addresses(config, "t", NULL, 0, &errors));
+	assert_int_equal(errors.count, 0);
+	assert_false(config_check_addresses(config, "t", addresses, 2, &errors));
+	assert_int_equal(errors.count, 4);
+	for (size_t i = 0; i < 4; i++)
+		assert_string_equal(errors.messages[i], expected[i]);
+	config_errors_free(&errors);
+	assert_null(errors.messages);
+	config_free(config);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(refuses_wrong_destinations),
+		cmocka_unit_test(refuses_addresses_that_are_no_hosts),
+		cmocka_unit_test(refuses_wrong_destination_ports),
+		cmocka_unit_test(refuses_wrong_destination_objects),
+		cmocka_unit_test(refuses_wrong_destination_lists),
+		cmocka_unit_test(refuses_66_destinations_and_checks_them_all),
+		cmocka_unit_test(refuses_wrong_modes),
+		cmocka_unit_test(refuses_unknown_keys),
+		cmocka_unit_test(refuses_wrong_settings),
+		cmocka_unit_test(refuses_duplicate_keys_at_any_level),
+		cmocka_unit_test(reports_all_errors_in_the_order_of_lines),
+		cmocka_unit_test(refuses_destinations_that_are_this_machine),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
