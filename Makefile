@@ -35,7 +35,7 @@ MODE_LDFLAGS := -fsanitize=$(SANITIZE)
 endif
 
 # Targets that install what they lack, and then call make again.
-DRIVERS := demo check check-vm clean help
+DRIVERS := demo check check-vm uninstall clean help
 ifneq ($(filter-out $(DRIVERS),$(or $(MAKECMDGOALS),all)),)
 ifneq ($(shell $(PKG_CONFIG) --exists $(LIBRARIES) && echo found),found)
 $(error libraries are missing. On Debian: sudo tests/install-packages build)
@@ -110,7 +110,8 @@ demo:
 .PHONY: check
 check:
 	tests/install-packages check
-	shellcheck tests/install-packages tests/vm/run tests/demo/run iptables/trafficduplicator-rules
+	shellcheck iptables/trafficduplicator-rules tests/install-packages tests/demo/run \
+		tests/vm/run tests/vm/make-image tests/vm/guest/run-tests
 	$(MAKE) WERROR=-Werror all
 	$(MAKE) WERROR=-Werror clang
 	$(MAKE) WERROR=-Werror asan

@@ -14,7 +14,8 @@ to_systemd = if [ -z "$(DESTDIR)" ] && [ -d /run/systemd/system ]; then $(1); fi
 
 .PHONY: install
 install: $(PROGRAM)
-	install -d -m 0755 $(addprefix $(DESTDIR),$(SBINDIR) $(LIBDIR) $(CONFIG_DIR) $(UNITDIR) $(SYSUSERSDIR))
+	umask 022 && mkdir -p $(addprefix $(DESTDIR),$(SBINDIR) $(LIBDIR) $(CONFIG_DIR) $(UNITDIR) \
+		$(SYSUSERSDIR))
 	install -m 0755 $(PROGRAM) $(DESTDIR)$(SBINDIR)/trafficduplicator
 	install -m 0755 iptables/trafficduplicator-rules $(DESTDIR)$(LIBDIR)/trafficduplicator-rules
 	sed 's|@SBINDIR@|$(SBINDIR)|; s|@LIBDIR@|$(LIBDIR)|; s|@SYSCONFDIR@|$(SYSCONFDIR)|' $(UNIT).in \

@@ -6,7 +6,7 @@
 #include <stddef.h>
 
 /*
- * Runs `SCRIPT verb -c CONFIG` and waits for it, half a minute at most. The script reads exactly
+ * Runs `SCRIPT verb -c CONFIG` and waits for it, eight seconds at most. The script reads exactly
  * the given text, whatever became of the file meanwhile. What it says goes to our stderr. Returns 0 when
  * it succeeded, 1 when it failed (and has said why), or -errno when it could not be run.
  */
