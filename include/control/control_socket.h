@@ -29,9 +29,9 @@ int control_socket_open(struct control_socket **control, struct event_base *base
 void control_socket_close(struct control_socket *control);
 
 /*
- * The client's side: asks and waits, five seconds at most. *body is the answer's body, NUL-terminated,
- * freed by the caller, also when the daemon answered "error" (-EPROTO). Other errors: -errno, with
- * *body NULL.
+ * The client's side: asks and waits, five seconds at most. *body is the answer's body,
+ * NUL-terminated, freed by the caller, also when the daemon answered "error" (-EPROTO). Other
+ * errors: -errno, with *body NULL.
  */
 int control_socket_ask(const char *path, const char *request, char **body);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Cuts a copy that is larger than the way out's MTU into IP fragments (RFC 791 3.2, RFC 8200 4.5). */
+/* Cuts a copy that is larger than the way out's MTU into IP fragments (RFC 791 3.2, RFC 8200 4.5).
+ */
 #ifndef TRAFFICDUPLICATOR_CORE_FRAGMENT_H
 #define TRAFFICDUPLICATOR_CORE_FRAGMENT_H
 
@@ -19,7 +20,7 @@ struct fragmenter {
 	uint32_t fragmentable_bytes; /* all that follows the unfragmentable part */
 	uint32_t mtu_bytes;
 	uint32_t identification;
-	uint8_t later_header[60];  /* IPv4: header of all fragments but the first */
+	uint8_t later_header[60]; /* IPv4: header of all fragments but the first */
 	uint8_t later_header_bytes;
 };
 

@@ -24,17 +24,18 @@
 enum packet_status {
 	PACKET_OK,
 	PACKET_NOT_UDP,	  /* sound as far as it was read, but no UDP inside */
-	PACKET_MALFORMED, /* headers that contradict themselves, or that no collector could answer */
+	PACKET_MALFORMED, /* headers that contradict themselves, or that no collector could answer
+			   */
 };
 
 struct packet {
-	const uint8_t *data;	     /* first byte of the IP header; not owned */
-	uint32_t length_bytes;	     /* of the IP datagram, from its header's length field */
-	uint16_t headers_bytes;	     /* IP header, options or extension headers, UDP header */
-	uint16_t udp_offset;	     /* of the UDP header */
-	uint16_t unfragmentable_bytes; /* IPv6: headers in front of a Fragment header (RFC 8200 4.5);
-					  IPv4: the IP header */
-	uint16_t next_header_offset; /* IPv6: the next-header byte at the end of that part */
+	const uint8_t *data;	       /* first byte of the IP header; not owned */
+	uint32_t length_bytes;	       /* of the IP datagram, from its header's length field */
+	uint16_t headers_bytes;	       /* IP header, options or extension headers, UDP header */
+	uint16_t udp_offset;	       /* of the UDP header */
+	uint16_t unfragmentable_bytes; /* IPv6: headers in front of a Fragment header (RFC
+					  8200 4.5); IPv4: the IP header */
+	uint16_t next_header_offset;   /* IPv6: the next-header byte at the end of that part */
 	uint16_t source_port_be;
 	uint16_t destination_port_be;
 	uint32_t destination_sum; /* one's complement sum of the destination address, folded */

@@ -24,7 +24,7 @@ struct tx_message {
 	size_t payload_bytes;
 	struct counters_destination *counters; /* must stay until tx_flush */
 	uint32_t copy_bytes;		       /* of the whole copy */
-	bool last;			       /* of this copy; fragments of one copy come in a row */
+	bool last; /* of this copy; fragments of one copy come in a row */
 };
 
 /* Opens the sockets. Packets will carry mark. Needs CAP_NET_RAW and CAP_NET_ADMIN. 0 or -errno. */

@@ -25,7 +25,7 @@ enum {
 	EXIT_FINE = 0,
 	EXIT_FAILED = 1,
 	EXIT_INVALID_CONFIG = 3,
-	DRAIN_MS = 2000,     /* longest wait for the queues to empty before the rules go */
+	DRAIN_MS = 2000, /* longest wait for the queues to empty before the rules go */
 	DRAIN_STEP_MS = 5,
 	DROPS_QUIET_S = 60, /* between two warnings of the same kind */
 };
@@ -256,8 +256,8 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
 	}
 }
 
-static struct event *add_event(struct daemon *daemon, int fd, short what, event_callback_fn callback,
-			       const struct timeval *timeout)
+static struct event *add_event(struct daemon *daemon, int fd, short what,
+			       event_callback_fn callback, const struct timeval *timeout)
 {
 	struct event *event = event_new(daemon->base, fd, what, callback, daemon);
 
@@ -288,7 +288,8 @@ static bool open_sockets(struct daemon *daemon)
 	char error_text[DATAPATH_ERROR_BYTES];
 	int error;
 
-	error = control_socket_open(&daemon->control, daemon->base, socket_path, on_request, daemon);
+	error = control_socket_open(&daemon->control, daemon->base, socket_path, on_request,
+				    daemon);
 	if (error == -EADDRINUSE)
 		log_error("another trafficduplicator is running: it answers on %s", socket_path);
 	else if (error)

@@ -12,12 +12,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 /* Below the unit's WatchdogSec: meanwhile nothing else is served here. */
-enum { TIMEOUT_MS = 8000, CONFIG_FD = 9 };
+enum { TIMEOUT_MS = 8000 };
 
 /* A descriptor from which the script can open the text like a file, or -errno. */
 static int text_as_file(const char *text, size_t length)
@@ -54,7 +53,7 @@ static int name_ourselves(void)
 }
 
 /* Returns the child's pid or -errno. */
-static pid_t spawn(const char *script, const char *verb, int config_fd)
+static pid_t spawn(const char *script, const char *verb, int config_fd, int ended_fd)
 {
 	char config_path[32];
 	char *arguments[] = {(char *)script, (char *)verb, "-c", config_path, NULL};
@@ -64,12 +63,14 @@ static pid_t spawn(const char *script, const char *verb, int config_fd)
 	pid_t pid;
 	int error;
 
-	snprintf(config_path, sizeof(config_path), "/dev/fd/%d", CONFIG_FD);
+	snprintf(config_path, sizeof(config_path), "/dev/fd/%d", config_fd);
 	sigemptyset(&none);
 	posix_spawn_file_actions_init(&actions);
 	posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
 	posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
-	posix_spawn_file_actions_adddup2(&actions, config_fd, CONFIG_FD);
+	/* Onto themselves: that is how a descriptor is handed on (posix_spawn(3posix)). */
+	posix_spawn_file_actions_adddup2(&actions, ended_fd, ended_fd);
+	posix_spawn_file_actions_adddup2(&actions, config_fd, config_fd);
 	posix_spawnattr_init(&attributes);
 	posix_spawnattr_setsigmask(&attributes, &none);
 	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
@@ -79,17 +80,16 @@ static pid_t spawn(const char *script, const char *verb, int config_fd)
 	return error ? -error : pid;
 }
 
-static int wait_for(pid_t pid)
+/* Waits until the other end of the pipe is closed, which the script and all that it has started
+ * hold for as long as they run. */
+static int wait_for(pid_t pid, int pipe_fd)
 {
-	struct pollfd fd = {.fd = pidfd_open(pid, 0), .events = POLLIN};
+	struct pollfd fd = {.fd = pipe_fd};
 	int ready, status;
 
-	if (fd.fd < 0)
-		return -errno;
 	do
 		ready = poll(&fd, 1, TIMEOUT_MS);
 	while (ready < 0 && errno == EINTR);
-	close(fd.fd);
 	if (ready == 0)
 		kill(pid, SIGKILL);
 	while (waitpid(pid, &status, 0) < 0)
@@ -105,11 +105,16 @@ int rules_script_run(const char *script, const char *verb, const char *config_te
 {
 	int fd = text_as_file(config_text, config_length);
 	int result = fd < 0 ? fd : name_ourselves();
+	int ends[2];
 	pid_t pid;
 
+	if (!result && pipe2(ends, O_CLOEXEC) < 0)
+		result = -errno;
 	if (!result) {
-		pid = spawn(script, verb, fd);
-		result = pid < 0 ? (int)pid : wait_for(pid);
+		pid = spawn(script, verb, fd, ends[1]);
+		close(ends[1]);
+		result = pid < 0 ? (int)pid : wait_for(pid, ends[0]);
+		close(ends[0]);
 	}
 	if (fd >= 0)
 		close(fd);

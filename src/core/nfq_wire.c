@@ -14,7 +14,7 @@ enum {
 	/* The kernel's own macros mix int and unsigned. */
 	ATTRIBUTE_HEADER_BYTES = sizeof(struct nlattr), /* NLA_HDRLEN */
 	MESSAGE_HEADER_BYTES = sizeof(struct nlmsghdr), /* NLMSG_HDRLEN */
-	ATTRIBUTE_TYPE_MASK = 0x3fff, /* NLA_TYPE_MASK */
+	ATTRIBUTE_TYPE_MASK = 0x3fff,			/* NLA_TYPE_MASK */
 };
 
 static enum nfq_wire_kind parse_error(const uint8_t *body, size_t length,

@@ -86,8 +86,8 @@ static enum packet_status parse_udp(struct packet *packet, uint8_t family, size_
 	packet->destination_port_be = load_raw16(udp + UDP_DESTINATION_PORT);
 	load_address(&packet->source, family, data + source_offset);
 	load_address(&packet->destination, family, data + destination_offset);
-	packet->destination_sum = checksum_fold(
-		checksum_sum(packet->destination.bytes, ip_length_bytes(family)));
+	packet->destination_sum =
+		checksum_fold(checksum_sum(packet->destination.bytes, ip_length_bytes(family)));
 
 	switch (ip_kind(&packet->source)) {
 	case IP_UNSPECIFIED:
@@ -272,8 +272,8 @@ void packet_rewrite(const struct packet *packet, const struct packet_target *tar
 	checksum_be = load_raw16(udp + UDP_CHECKSUM);
 	if (checksum_be == 0)
 		return; /* none was made, and none is due (RFC 768; RFC 6935 for IPv6) */
-	checksum_be = checksum_update(checksum_be,
-				      packet->destination_sum + packet->destination_port_be,
-				      target->address_sum + port_be);
+	checksum_be =
+		checksum_update(checksum_be, packet->destination_sum + packet->destination_port_be,
+				target->address_sum + port_be);
 	store_raw16(udp + UDP_CHECKSUM, checksum_be != 0 ? checksum_be : 0xffff);
 }

@@ -33,7 +33,8 @@ static void write_ports(FILE *out, const struct config *config, uint8_t family)
 		for (size_t d = 0; d < rule->destination_count; d++)
 			sends |= rule->destinations[d].address.family == family;
 		for (size_t p = 0; sends && p < rule->port_count; p++)
-			for (unsigned port = rule->ports[p].first; port <= rule->ports[p].last; port++)
+			for (unsigned port = rule->ports[p].first; port <= rule->ports[p].last;
+			     port++)
 				listens[port] = true;
 	}
 	for (unsigned first = 1; first <= UINT16_MAX; first++) {
@@ -102,7 +103,8 @@ static void write_reassembly(FILE *out, const struct rules_text_options *options
 		      "\t}\n\n",
 		      out);
 	else
-		fputs("\t# Never reached. That a ct expression exists makes the kernel put fragments\n"
+		fputs("\t# Never reached. That a ct expression exists makes the kernel put "
+		      "fragments\n"
 		      "\t# together ahead of prerouting.\n"
 		      "\tchain reassembly {\n"
 		      "\t\tct state invalid\n"
@@ -137,22 +139,23 @@ static void write_duplicate(FILE *out, const struct config *config,
 		fprintf(out,
 			"\t# What goes on after the queue has the mark that it came with.\n"
 			"\tchain unmark {\n"
-			"\t\tmeta mark & 0x%08" PRIx32 " != 0 meta mark set meta mark & 0x%08" PRIx32
-			"\n\t}\n\n",
+			"\t\tmeta mark & 0x%08" PRIx32
+			" != 0 meta mark set meta mark & 0x%08" PRIx32 "\n\t}\n\n",
 			bit, ~bit);
 }
 
 /*
  * An ICMP error quotes the packet that it is about (RFC 792, RFC 4443 3.1): after 8 bytes of its
- * own header comes that packet's IP header, whose destination is matched here.
+ * own header comes that packet's IP header, whose destination is matched here. Code 4 of IPv4,
+ * fragmentation needed, is never about a copy, and hosts need it to find the path's MTU.
  */
 static void write_own_errors(FILE *out, const struct config *config, uint8_t family)
 {
 	const char *separator = family == AF_INET
-					? "\t\ticmp type destination-unreachable icmp code { 0, 1 } "
+					? "\t\ticmp type destination-unreachable icmp code != 4 "
 					  "@th,136,8 17 @th,192,32 { "
-					: "\t\ticmpv6 type destination-unreachable icmpv6 code "
-					  "{ 0, 3 } @th,256,128 { ";
+					: "\t\ticmpv6 type destination-unreachable "
+					  "@th,256,128 { ";
 	bool any = false;
 
 	for (size_t r = 0; r < config->rule_count; r++) {

@@ -130,8 +130,7 @@ static struct generation *generation_create(const struct datapath *datapath,
 
 		orders->ruleset = ruleset;
 		orders->netview = netview;
-		orders->counters =
-			counters_create(ruleset->rule_count, ruleset->destination_count);
+		orders->counters = counters_create(ruleset->rule_count, ruleset->destination_count);
 		if (!orders->counters)
 			goto fail;
 	}
@@ -156,8 +155,8 @@ static void carry_destinations(struct counters *to, const struct ruleset_rule *n
 	}
 }
 
-static void carry_rules(struct counters *to, const struct ruleset *new,
-			const struct counters *from, const struct ruleset *old)
+static void carry_rules(struct counters *to, const struct ruleset *new, const struct counters *from,
+			const struct ruleset *old)
 {
 	for (size_t n = 0; n < new->rule_count; n++)
 		for (size_t o = 0; o < old->rule_count; o++)

@@ -41,7 +41,8 @@ struct queue {
 static void prepare_slots(struct queue *queue)
 {
 	for (int i = 0; i < QUEUE_BURST_MAX; i++) {
-		queue->iovecs[i] = (struct iovec){queue->slots + (size_t)i * SLOT_BYTES, SLOT_BYTES};
+		queue->iovecs[i] =
+			(struct iovec){queue->slots + (size_t)i * SLOT_BYTES, SLOT_BYTES};
 		queue->messages[i].msg_hdr = (struct msghdr){
 			.msg_name = &queue->senders[i],
 			.msg_iov = &queue->iovecs[i],
@@ -166,8 +167,7 @@ int queue_receive(struct queue *queue, int wake_fd, int timeout_ms)
 	return got >= 0 ? got : errno == EAGAIN ? 0 : -errno;
 }
 
-enum nfq_wire_kind queue_message(const struct queue *queue, int i,
-				 struct nfq_wire_message *message)
+enum nfq_wire_kind queue_message(const struct queue *queue, int i, struct nfq_wire_message *message)
 {
 	const struct mmsghdr *header = &queue->messages[i];
 

@@ -200,7 +200,8 @@ static void flush_lane(struct lane *lane)
 	while (i < lane->count) {
 		int sent;
 
-		/* The rest of a copy that lost a fragment would only waste the receiver's memory. */
+		/* The rest of a copy that lost a fragment would only waste the receiver's memory.
+		 */
 		if (lane->copy_failed) {
 			note_message(lane, i++);
 			continue;

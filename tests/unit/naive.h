@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the datapath does quickly, done slowly and plainly from the RFCs' words, to check it against:
- * byte by byte, in big-endian arithmetic, and with nothing of the program's own.
+ * What the datapath does quickly, done slowly and plainly from the RFCs' words, to check it
+ * against: byte by byte, in big-endian arithmetic, and with nothing of the program's own.
  */
 #ifndef TESTS_UNIT_NAIVE_H
 #define TESTS_UNIT_NAIVE_H

@@ -98,8 +98,7 @@ static void test_batch_verdict_is_what_the_library_writes(void **state)
 
 	(void)state;
 	for (int accept = 0; accept < 2; accept++) {
-		struct nlmsghdr *message =
-			nfq_nlmsg_put(theirs, NFQNL_MSG_VERDICT_BATCH, 7515);
+		struct nlmsghdr *message = nfq_nlmsg_put(theirs, NFQNL_MSG_VERDICT_BATCH, 7515);
 
 		nfq_nlmsg_verdict_put(message, 0x01020304, accept ? NF_ACCEPT : NF_DROP);
 		nfq_wire_batch_verdict(ours, 7515, 0x01020304, accept != 0);

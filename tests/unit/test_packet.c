@@ -35,9 +35,8 @@ static void put_checksums(struct sample *s)
 	uint8_t *ip = s->bytes;
 	bool ipv4 = ip[0] >> 4 == 4;
 
-	put_be16(s->bytes + s->udp + 6,
-		 ipv4 ? naive_udp_checksum(ip + 12, 8, ip + s->udp)
-		      : naive_udp_checksum(ip + 8, 32, ip + s->udp));
+	put_be16(s->bytes + s->udp + 6, ipv4 ? naive_udp_checksum(ip + 12, 8, ip + s->udp)
+					     : naive_udp_checksum(ip + 8, 32, ip + s->udp));
 	if (ipv4)
 		put_be16(ip + 10, naive_ipv4_checksum(ip, (size_t)(ip[0] & 15) * 4));
 }
@@ -55,11 +54,13 @@ static void put_udp(struct sample *s, size_t udp, size_t payload)
 static size_t put_ipv4_options(uint8_t *at, size_t room)
 {
 	static const uint8_t alert[] = {0x94, 4, 0, 0}, stream[] = {0x88, 4, 1, 2},
-			     record[] = {7, 7, 4, 0, 0, 0, 0}, timestamp[] = {0x44, 8, 5, 0, 0, 0, 0, 0};
+			     record[] = {7, 7, 4, 0, 0, 0, 0},
+			     timestamp[] = {0x44, 8, 5, 0, 0, 0, 0, 0};
 	static const struct {
 		const uint8_t *bytes;
 		size_t length;
-	} all[] = {{alert, 4}, {stream, 4}, {record, 7}, {timestamp, 8}, {(const uint8_t *)"\1", 1}};
+	} all[] = {
+		{alert, 4}, {stream, 4}, {record, 7}, {timestamp, 8}, {(const uint8_t *)"\1", 1}};
 	size_t used = 0;
 
 	memset(at, 0, room);
@@ -384,12 +385,24 @@ static void break_strict_source_route(struct sample *s)
 static void test_malformed_ipv4(void **state)
 {
 	static void (*const cases[])(struct sample *) = {
-		break_version,		  break_header_length,	    break_total_length_long,
-		break_total_length_short, break_more_fragments,	    break_fragment_offset,
-		break_udp_length_7,	  break_udp_length_long,    break_source_zero,
-		break_source_this_network, break_source_loopback,   break_source_multicast,
-		break_source_broadcast,	  break_option_length_0,    break_option_too_long,
-		break_option_cut,	  break_loose_source_route, break_strict_source_route,
+		break_version,
+		break_header_length,
+		break_total_length_long,
+		break_total_length_short,
+		break_more_fragments,
+		break_fragment_offset,
+		break_udp_length_7,
+		break_udp_length_long,
+		break_source_zero,
+		break_source_this_network,
+		break_source_loopback,
+		break_source_multicast,
+		break_source_broadcast,
+		break_option_length_0,
+		break_option_too_long,
+		break_option_cut,
+		break_loose_source_route,
+		break_strict_source_route,
 	};
 	static struct sample s;
 	struct packet packet;

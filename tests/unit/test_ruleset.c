@@ -138,13 +138,13 @@ static void append_random_rules(char *text, size_t size, unsigned rules)
 	for (unsigned r = 0; r < rules; r++) {
 		unsigned first = 1 + random_below(300), last = first + random_below(30);
 
-		used += (size_t)snprintf(text + used, size - used,
-					 "%s\"r%u\": {\"SOURCEPORT\": \"%u-%u\", \"DESTINATION\": [",
-					 r ? ", " : "", r, first, last);
+		used += (size_t)snprintf(
+			text + used, size - used,
+			"%s\"r%u\": {\"SOURCEPORT\": \"%u-%u\", \"DESTINATION\": [", r ? ", " : "",
+			r, first, last);
 		for (unsigned d = 0, host = random_below(3); d < 3; d++, host++)
 			used += (size_t)snprintf(text + used, size - used, "%s\"10.0.0.%u/%u\"",
-						 d ? ", " : "", 1 + host,
-						 400 + random_below(3));
+						 d ? ", " : "", 1 + host, 400 + random_below(3));
 		used += (size_t)snprintf(text + used, size - used, "]}");
 	}
 	snprintf(text + used, size - used, "}");
