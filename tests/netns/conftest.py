@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: MIT
+"""Fixtures: a network made for the test alone, daemons in it, and the end of both.
+
+Environment: TD_PROGRAM, TD_RULES (what is tested), TD_PROGRAM_RELEASE and TD_PROGRAM_TSAN (other
+builds that single tests need), TD_TIMEOUT_SCALE (slow machines), SEED (random packets).
+"""
+
+import os
+import random
+
+import pytest
+
+from lib.daemon import Daemon
+from lib.namespaces import remove_leftovers
+from lib.topology import Bridge, Star
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "vm: also runs in the virtual machine with nft's own queue")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _clean_start():
+    if os.geteuid() != 0:
+        pytest.exit("the network tests need root, for namespaces of their own", 1)
+    remove_leftovers()
+
+
+def _used(network):
+    try:
+        yield network
+    finally:
+        network.remove()
+
+
+@pytest.fixture
+def star():
+    """The appliance as a router: Star in lib/topology.py."""
+    yield from _used(Star())
+
+
+@pytest.fixture
+def big_star():
+    """Star with wires wide enough for the largest datagram in one packet."""
+    yield from _used(Star(mtu=dict.fromkeys(Star.ROLES, 65535)))
+
+
+@pytest.fixture
+def make_star():
+    """Makes a Star with wires as the test wants them."""
+    made = []
+
+    def make(**mtu):
+        made.append(Star(mtu=mtu))
+        return made[-1]
+    yield make
+    for network in made:
+        network.remove()
+
+
+@pytest.fixture
+def bridge():
+    """The appliance as a bridge: Bridge in lib/topology.py."""
+    yield from _used(Bridge())
+
+
+@pytest.fixture
+def daemons():
+    """Makes daemons. At the test's end each is checked: equations, exit code, sanitizers."""
+    made = []
+
+    def make(network, **keywords):
+        made.append(Daemon(network.appliance, **keywords))
+        return made[-1]
+    yield make
+    faults = []
+    for daemon in made:
+        try:
+            daemon.finish()
+        except AssertionError as error:
+            faults.append(str(error))
+    assert not faults, "\n\n".join(faults)
+
+
+@pytest.fixture
+def rng():
+    """Random numbers; the seed is printed with a failing test's output and set by SEED."""
+    seed = int(os.environ.get("SEED") or random.SystemRandom().randrange(1 << 32))
+    print(f"SEED={seed}")
+    return random.Random(seed)
