@@ -11,8 +11,9 @@ const char *privileges_missing(void);
 
 /*
  * Gives up all but CAP_NET_ADMIN, which every verdict needs: permitted, effective, inheritable and
- * ambient. Must run before threads start, since capabilities are a thread's own. Returns 0 or
- * -errno; on an error nothing may be assumed, and the daemon must not go on.
+ * ambient. The user root also keeps its access to other users' files. Must run before threads
+ * start, since capabilities are a thread's own. Returns 0 or -errno; on an error nothing may be
+ * assumed, and the daemon must not go on.
  */
 int privileges_drop(void);
 

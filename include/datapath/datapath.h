@@ -46,6 +46,8 @@ struct datapath_queue_totals {
 /* What the kernel says of the queues. Called often enough, at least once in 2^32 drops. */
 struct datapath_queue_totals datapath_queue_totals(struct datapath *datapath);
 
+unsigned datapath_worker_count(const struct datapath *datapath);
+
 /* Whether every worker's thread has shown life since the last call. */
 bool datapath_alive(struct datapath *datapath);
 

@@ -36,8 +36,12 @@ int worker_start(struct worker *worker, const struct worker_orders *orders);
  */
 void worker_publish(struct worker *worker, const struct worker_orders *orders);
 
-/* Adds the worker's counters to *sum, taken between two bursts so that their equations hold. */
-void worker_read(const struct worker *worker, struct counters *sum);
+/*
+ * Has the worker add its counters to *sum between two bursts, so that their equations hold, and
+ * waits for that. A worker that has not come to the end of a burst after two seconds is read as it
+ * is. From one thread at a time.
+ */
+void worker_read(struct worker *worker, struct counters *sum);
 
 /* Packets that the kernel numbered but did not hand over, by the gaps in their ids. */
 uint64_t worker_missed_pkts(const struct worker *worker);

@@ -6,8 +6,10 @@
 #include "core/config.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 struct verb {
 	const char *name;
@@ -126,11 +128,24 @@ static int dispatch(const struct options *options)
 	return verb->run(options);
 }
 
+/* Else the first files that are opened would become standard input and output. */
+static void open_closed_streams(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd > STDERR_FILENO)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	struct options options;
 	int code;
 
+	open_closed_streams();
 	if (!options_parse(&options, argc, argv))
 		return EXIT_USAGE;
 	if (options.verbose)

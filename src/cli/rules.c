@@ -20,12 +20,21 @@ static int choose(const char *option, const char *value, const char *first, cons
 	return -1;
 }
 
+/* The daemon says how many workers it has, since CPUs may have come or gone after its start. */
+static unsigned cpu_count(void)
+{
+	const char *workers = getenv("TRAFFICDUPLICATOR_WORKERS");
+	long count = workers ? strtol(workers, NULL, 10) : 0;
+
+	return count >= 1 && count <= CONFIG_WORKERS_MAX ? (unsigned)count : cpus_usable();
+}
+
 int verb_rules(const struct options *options)
 {
 	int way = choose("--way", options->way, "nft", "iptables");
 	int defragmentation = choose("--defragmentation", options->defragmentation, "tproxy", "ct");
 	int format = choose("--format", options->format, "nft", "iptables");
-	struct rules_text_options text_options = {.cpu_count = cpus_usable()};
+	struct rules_text_options text_options = {.cpu_count = cpu_count()};
 	struct config *config;
 	char *text;
 	int code;

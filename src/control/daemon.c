@@ -93,7 +93,7 @@ static bool run_rules_script(const struct daemon *daemon, const char *verb,
 {
 	return daemon->options->no_rules ||
 	       rules_script_run(daemon->options->rules_script, verb, program->file.text,
-				program->file.length) == 0;
+				program->file.length, datapath_worker_count(daemon->datapath)) == 0;
 }
 
 static uint64_t uptime_s(const struct daemon *daemon)
@@ -192,12 +192,13 @@ static bool switch_program(struct daemon *daemon, struct program *program)
 		log_error("SETTINGS.%s has changed, which takes a restart", fixed);
 		return false;
 	}
-	if (!run_rules_script(daemon, "reload", program))
+	/* "up" brings up to date what is there, and puts back what somebody has taken away. */
+	if (!run_rules_script(daemon, "up", program))
 		return false;
 	error = publish(daemon, program);
 	if (error) {
 		log_error("cannot put the new rules in force: %s", strerror(-error));
-		run_rules_script(daemon, "reload", &daemon->program);
+		run_rules_script(daemon, "up", &daemon->program);
 		return false;
 	}
 	program_free(&daemon->program);
@@ -329,14 +330,15 @@ static bool start(struct daemon *daemon)
 		return false;
 	}
 	preflight_warn(daemon->program.config);
-	daemon->rules_up = run_rules_script(daemon, "up", &daemon->program);
-	return daemon->rules_up;
+	/* Also what a failed attempt may have left is taken down in the end. */
+	daemon->rules_up = true;
+	return run_rules_script(daemon, "up", &daemon->program);
 }
 
 static void announce_ready(const struct daemon *daemon)
 {
 	const struct config_settings *settings = &daemon->program.config->settings;
-	unsigned workers = config_workers(settings, cpus_usable());
+	unsigned workers = datapath_worker_count(daemon->datapath);
 
 	printf("trafficduplicator %s: rules %zu, destinations %zu, queues %u-%u: ready\n",
 	       TRAFFICDUPLICATOR_VERSION, daemon->program.ruleset->rule_count,
@@ -359,13 +361,13 @@ static void drain_queues(struct daemon *daemon)
 }
 
 /* The rules go while the queues are served and empty, so that no packet is lost with them. */
-static void take_rules_down(struct daemon *daemon)
+static bool take_rules_down(struct daemon *daemon)
 {
 	if (!daemon->rules_up || daemon->options->no_rules)
-		return;
+		return true;
 	if (run_rules_script(daemon, "pause", &daemon->program))
 		drain_queues(daemon);
-	run_rules_script(daemon, "down", &daemon->program);
+	return run_rules_script(daemon, "down", &daemon->program);
 }
 
 static void free_event(struct event *event)
@@ -374,9 +376,11 @@ static void free_event(struct event *event)
 		event_free(event);
 }
 
-static void stop(struct daemon *daemon)
+/* Returns whether nothing was left behind. */
+static bool stop(struct daemon *daemon)
 {
-	take_rules_down(daemon);
+	bool clean = take_rules_down(daemon);
+
 	netmon_close(daemon->netmon);
 	datapath_close(daemon->datapath);
 	control_socket_close(daemon->control);
@@ -388,13 +392,18 @@ static void stop(struct daemon *daemon)
 		event_base_free(daemon->base);
 	netview_free(daemon->netview);
 	program_free(&daemon->program);
+	return clean;
 }
 
 int daemon_run(const struct daemon_options *options)
 {
 	struct daemon daemon = {.options = options};
 	const char *missing;
-	int code = program_load(&daemon.program, options->config_path);
+	int code;
+
+	/* That nobody reads what we say is no reason to stop. */
+	signal(SIGPIPE, SIG_IGN);
+	code = program_load(&daemon.program, options->config_path);
 
 	if (code == EXIT_FINE) {
 		missing = privileges_missing();
@@ -412,6 +421,7 @@ int daemon_run(const struct daemon_options *options)
 		event_base_dispatch(daemon.base);
 		notify_send("STOPPING=1");
 	}
-	stop(&daemon);
+	if (!stop(&daemon) && code == EXIT_FINE)
+		code = EXIT_FAILED;
 	return code;
 }

@@ -41,15 +41,19 @@ static int text_as_file(const char *text, size_t length)
 }
 
 /* The script asks the program that runs it for the rules, not another version in the PATH. */
-static int name_ourselves(void)
+static int set_environment(unsigned worker_count)
 {
-	char path[4096];
+	char path[4096], workers[16];
 	ssize_t length = readlink("/proc/self/exe", path, sizeof(path) - 1);
 
 	if (length < 0)
 		return -errno;
 	path[length] = '\0';
-	return setenv("TRAFFICDUPLICATOR", path, 1) < 0 ? -errno : 0;
+	snprintf(workers, sizeof(workers), "%u", worker_count);
+	if (setenv("TRAFFICDUPLICATOR", path, 1) < 0 ||
+	    setenv("TRAFFICDUPLICATOR_WORKERS", workers, 1) < 0)
+		return -errno;
+	return 0;
 }
 
 /* Returns the child's pid or -errno. */
@@ -59,7 +63,7 @@ static pid_t spawn(const char *script, const char *verb, int config_fd, int ende
 	char *arguments[] = {(char *)script, (char *)verb, "-c", config_path, NULL};
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
-	sigset_t none;
+	sigset_t none, pipe_signal;
 	pid_t pid;
 	int error;
 
@@ -73,7 +77,13 @@ static pid_t spawn(const char *script, const char *verb, int config_fd, int ende
 	posix_spawn_file_actions_adddup2(&actions, config_fd, config_fd);
 	posix_spawnattr_init(&attributes);
 	posix_spawnattr_setsigmask(&attributes, &none);
-	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+	sigemptyset(&pipe_signal);
+	sigaddset(&pipe_signal, SIGPIPE);
+	posix_spawnattr_setsigdefault(&attributes, &pipe_signal);
+	/* A process group of its own: a Ctrl-C is for us, and the script has to finish its work. */
+	posix_spawnattr_setpgroup(&attributes, 0);
+	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
+						      POSIX_SPAWN_SETPGROUP);
 	error = posix_spawn(&pid, script, &actions, &attributes, arguments, environ);
 	posix_spawnattr_destroy(&attributes);
 	posix_spawn_file_actions_destroy(&actions);
@@ -91,7 +101,7 @@ static int wait_for(pid_t pid, int pipe_fd)
 		ready = poll(&fd, 1, TIMEOUT_MS);
 	while (ready < 0 && errno == EINTR);
 	if (ready == 0)
-		kill(pid, SIGKILL);
+		kill(-pid, SIGKILL);
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return -errno;
@@ -101,10 +111,10 @@ static int wait_for(pid_t pid, int pipe_fd)
 }
 
 int rules_script_run(const char *script, const char *verb, const char *config_text,
-		     size_t config_length)
+		     size_t config_length, unsigned worker_count)
 {
 	int fd = text_as_file(config_text, config_length);
-	int result = fd < 0 ? fd : name_ourselves();
+	int result = fd < 0 ? fd : set_environment(worker_count);
 	int ends[2];
 	pid_t pid;
 

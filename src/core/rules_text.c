@@ -139,7 +139,7 @@ static void write_duplicate(FILE *out, const struct config *config,
 		fprintf(out,
 			"\t# What goes on after the queue has the mark that it came with.\n"
 			"\tchain unmark {\n"
-			"\t\tmeta mark & 0x%08" PRIx32
+			"\t\tmeta l4proto udp meta mark & 0x%08" PRIx32
 			" != 0 meta mark set meta mark & 0x%08" PRIx32 "\n\t}\n\n",
 			bit, ~bit);
 }
@@ -147,7 +147,8 @@ static void write_duplicate(FILE *out, const struct config *config,
 /*
  * An ICMP error quotes the packet that it is about (RFC 792, RFC 4443 3.1): after 8 bytes of its
  * own header comes that packet's IP header, whose destination is matched here. Code 4 of IPv4,
- * fragmentation needed, is never about a copy, and hosts need it to find the path's MTU.
+ * fragmentation needed, is never about a copy, and hosts need it to find the path's MTU. In IPv6 a
+ * copy's next header may be UDP, a Fragment or another extension header.
  */
 static void write_own_errors(FILE *out, const struct config *config, uint8_t family)
 {
@@ -155,7 +156,7 @@ static void write_own_errors(FILE *out, const struct config *config, uint8_t fam
 					? "\t\ticmp type destination-unreachable icmp code != 4 "
 					  "@th,136,8 17 @th,192,32 { "
 					: "\t\ticmpv6 type destination-unreachable "
-					  "@th,256,128 { ";
+					  "@th,112,8 { 0, 17, 43, 44, 60 } @th,256,128 { ";
 	bool any = false;
 
 	for (size_t r = 0; r < config->rule_count; r++) {
@@ -227,7 +228,7 @@ static void write_iptables(FILE *out, const struct config *config,
 	unsigned queue = config->settings.queue;
 
 	fprintf(out,
-		"*raw\n:TRAFFICDUPLICATOR - [0:0]\n-A TRAFFICDUPLICATOR -m mark "
+		"*raw\n:TRAFFICDUPLICATOR - [0:0]\n-A TRAFFICDUPLICATOR -p udp -m mark "
 		"--mark 0x%08" PRIx32 "/0x%08" PRIx32 " -j NFQUEUE ",
 		mark_bit(config), mark_bit(config));
 	if (workers == 1)

@@ -259,6 +259,11 @@ struct datapath_queue_totals datapath_queue_totals(struct datapath *datapath)
 	return totals;
 }
 
+unsigned datapath_worker_count(const struct datapath *datapath)
+{
+	return datapath->worker_count;
+}
+
 bool datapath_alive(struct datapath *datapath)
 {
 	bool alive = true;

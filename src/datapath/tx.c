@@ -57,7 +57,9 @@ static int set_option(int fd, int level, int name, int value)
 /*
  * IPPROTO_RAW: we bring the IP header ourselves. With *_RECVERR a packet that the device's queue
  * drops is reported as ENOBUFS instead of passing for sent. IP_NODEFRAG keeps our own fragments
- * from being put together again at output where conntrack is in use.
+ * from being put together again at output where conntrack is in use. *_PMTUDISC_INTERFACE leaves
+ * the size of packets to us: what other traffic has taught the kernel of a path's MTU would make it
+ * refuse copies, and tell the client, whose packet it never was.
  */
 static int open_socket(int family, uint32_t mark)
 {
@@ -73,8 +75,12 @@ static int open_socket(int family, uint32_t mark)
 		error = set_option(fd, IPPROTO_IP, IP_RECVERR, 1);
 	if (!error && family == AF_INET)
 		error = set_option(fd, IPPROTO_IP, IP_NODEFRAG, 1);
+	if (!error && family == AF_INET)
+		error = set_option(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_INTERFACE);
 	if (!error && family == AF_INET6)
 		error = set_option(fd, IPPROTO_IPV6, IPV6_RECVERR, 1);
+	if (!error && family == AF_INET6)
+		error = set_option(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_INTERFACE);
 	if (error) {
 		close(fd);
 		return error;

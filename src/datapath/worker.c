@@ -17,10 +17,11 @@
 
 enum {
 	IDLE_MS = 500,
-	/* Between two looks at a worker that is in the middle of a burst. */
+	/* Between two looks at what a worker is doing. */
 	PAUSE_NS = 20000,
-	/* A reader that never meets the worker between two bursts takes what it sees. */
-	READ_TRIES = 500,
+	/* A reader takes what it sees when the worker has not come to the end of its burst by then.
+	 */
+	READ_TRIES = 30000,
 };
 
 struct worker {
@@ -38,6 +39,10 @@ struct worker {
 	/* Written by others. */
 	_Alignas(64) _Atomic(const struct worker_orders *) orders;
 	_Atomic bool stop;
+	/* Where the thread is to add its counters up, between two bursts. It takes the pointer away
+	 * when it begins, and sets answered when it is done. */
+	_Atomic(struct counters *) wanted;
+	_Atomic bool answered;
 	int wake_fd;
 	unsigned cpu;
 	pthread_t thread;
@@ -226,6 +231,24 @@ static void serve_burst(struct worker *worker, int count)
 	atomic_fetch_add(&worker->burst, 1);
 }
 
+/* Only here, between two bursts, do the equations hold that users are promised. */
+static void answer_reader(struct worker *worker)
+{
+	struct counters *sum;
+	uint64_t woken;
+
+	if (!atomic_load_explicit(&worker->wanted, memory_order_relaxed))
+		return;
+	sum = atomic_exchange(&worker->wanted, NULL);
+	if (!sum)
+		return;
+	counters_accumulate(sum, atomic_load(&worker->orders)->counters);
+	/* What the reader woke us with; the next poll must wait again. */
+	if (read(worker->wake_fd, &woken, sizeof(woken)) < 0)
+		woken = 0;
+	atomic_store(&worker->answered, true);
+}
+
 static void *worker_main(void *argument)
 {
 	struct worker *worker = argument;
@@ -237,7 +260,8 @@ static void *worker_main(void *argument)
 		atomic_fetch_add_explicit(&worker->beats, 1, memory_order_relaxed);
 		if (count > 0)
 			serve_burst(worker, count);
-		else if (stop)
+		answer_reader(worker);
+		if (count <= 0 && stop)
 			return NULL;
 	}
 }
@@ -309,27 +333,28 @@ void worker_publish(struct worker *worker, const struct worker_orders *orders)
 		pause_briefly();
 }
 
-void worker_read(const struct worker *worker, struct counters *sum)
+static void wake(const struct worker *worker)
 {
-	const struct worker_orders *orders = atomic_load(&worker->orders);
-	struct counters *taken;
-	int tries = READ_TRIES;
+	uint64_t one = 1;
 
-	for (;;) {
-		uint64_t burst = atomic_load(&worker->burst);
+	/* An eventfd takes this unless its count is full, and then it wakes all the same. */
+	if (write(worker->wake_fd, &one, sizeof(one)) < 0)
+		return;
+}
 
-		taken = counters_create(sum->rule_count, sum->destination_count);
-		if (!taken)
+void worker_read(struct worker *worker, struct counters *sum)
+{
+	atomic_store(&worker->answered, false);
+	atomic_store(&worker->wanted, sum);
+	wake(worker);
+	for (int tries = 0; !atomic_load(&worker->answered); tries++) {
+		/* Once the worker has begun, it also comes to an end. */
+		if (tries >= READ_TRIES && atomic_exchange(&worker->wanted, NULL)) {
+			counters_accumulate(sum, atomic_load(&worker->orders)->counters);
 			return;
-		counters_accumulate(taken, orders->counters);
-		atomic_thread_fence(memory_order_acquire);
-		if ((burst % 2 == 0 && atomic_load(&worker->burst) == burst) || --tries == 0)
-			break;
-		counters_free(taken);
+		}
 		pause_briefly();
 	}
-	counters_accumulate(sum, taken);
-	counters_free(taken);
 }
 
 uint64_t worker_missed_pkts(const struct worker *worker)
@@ -349,14 +374,10 @@ uint64_t worker_beats(const struct worker *worker)
 
 void worker_stop(struct worker *worker)
 {
-	uint64_t one = 1;
-
 	if (!worker->started)
 		return;
 	atomic_store(&worker->stop, true);
-	/* An eventfd takes this write unless its count is full, and then it wakes all the same. */
-	if (write(worker->wake_fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
-		return;
+	wake(worker);
 	pthread_join(worker->thread, NULL);
 	worker->started = false;
 }
