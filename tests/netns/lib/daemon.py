@@ -92,17 +92,18 @@ class Daemon:
         fresh.rename(self.config_path)
         return self.config_path
 
-    def spawn(self, *more, config=None):
-        """Starts the daemon without waiting for anything."""
+    def spawn(self, *more, config=None, **popen):
+        """Starts the daemon without waiting for anything; popen goes to subprocess.Popen."""
         assert self.program.exists(), f"there is no {self.program}"
         if config is not None:
             self.configure(config)
         arguments = [self.program, "run", "-c", self.config_path, "--socket", self.socket,
                      "--rules-script", RULES_SCRIPT, *more]
         with open(self._stderr, "ab") as stderr:
+            files = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": stderr}
             self.process = subprocess.Popen(
-                self.namespace.command(*self._wrapper, *arguments), stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE, stderr=stderr, env=environment(self.program), text=True)
+                self.namespace.command(*self._wrapper, *arguments),
+                env=environment(self.program), text=True, **{**files, **popen})
         return self
 
     def start(self, config=None, *more):
@@ -178,16 +179,18 @@ class Daemon:
         """SIGKILL; the counters and the sanitizers' verdict are lost with it."""
         self.signal(signal.SIGKILL)
         self.process.wait(scaled(10))
-        self.process.stdout.close()
+        self._forget()
+
+    def _forget(self):
+        if self.process.stdout is not None:
+            self.process.stdout.close()
         self.process = None
         self.expected_received_pkts = None
 
     def wait_exit(self, timeout_s=DEFAULT_TIMEOUT_S):
         """Waits for the process to end by itself; returns its exit code."""
         code = self.process.wait(scaled(timeout_s))
-        self.process.stdout.close()
-        self.process = None
-        self.expected_received_pkts = None
+        self._forget()
         assert not _REPORT.search(self.stderr()), self.stderr()
         return code
 
