@@ -235,7 +235,6 @@ static void serve_burst(struct worker *worker, int count)
 static void answer_reader(struct worker *worker)
 {
 	struct counters *sum;
-	uint64_t woken;
 
 	if (!atomic_load_explicit(&worker->wanted, memory_order_relaxed))
 		return;
@@ -243,10 +242,16 @@ static void answer_reader(struct worker *worker)
 	if (!sum)
 		return;
 	counters_accumulate(sum, atomic_load(&worker->orders)->counters);
-	/* What the reader woke us with; the next poll must wait again. */
-	if (read(worker->wake_fd, &woken, sizeof(woken)) < 0)
-		woken = 0;
 	atomic_store(&worker->answered, true);
+}
+
+/* Takes a wake-up, so that the next poll waits again. What we were woken for is looked at after. */
+static void take_wake(const struct worker *worker)
+{
+	uint64_t woken;
+
+	if (read(worker->wake_fd, &woken, sizeof(woken)) < 0)
+		return; /* nobody has */
 }
 
 static void *worker_main(void *argument)
@@ -260,6 +265,8 @@ static void *worker_main(void *argument)
 		atomic_fetch_add_explicit(&worker->beats, 1, memory_order_relaxed);
 		if (count > 0)
 			serve_burst(worker, count);
+		else
+			take_wake(worker);
 		answer_reader(worker);
 		if (count <= 0 && stop)
 			return NULL;
