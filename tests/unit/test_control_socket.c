@@ -148,7 +148,9 @@ static void expect_answer(int fd, const void *request, size_t length, const char
 	size_t held = 0;
 	ssize_t got;
 
-	assert_int_equal(send(fd, request, length, MSG_NOSIGNAL), length);
+	/* With nothing to send the server may have answered and gone already. */
+	if (length > 0)
+		assert_int_equal(send(fd, request, length, MSG_NOSIGNAL), length);
 	while ((got = recv(fd, text + held, sizeof(text) - 1 - held, 0)) > 0)
 		held += (size_t)got;
 	text[held] = '\0';
