@@ -14,7 +14,8 @@ BUILD ?= build
 SANITIZE ?=
 CC ?= gcc
 PKG_CONFIG ?= pkg-config
-LIBRARIES := json-c libmnl libnetfilter_queue libnl-3.0 libnl-route-3.0 libevent_core libcap-ng
+LIBRARIES := json-c libmnl libnetfilter_queue libnl-3.0 libnl-route-3.0 libevent_core libevent_extra \
+	     libcap-ng
 
 # What the compiler lacks of these, it is not given: `hardening` asks it once.
 try = $(shell echo 'int main(void){return 0;}' | $(CC) -Werror $(1) -x c - -o /dev/null 2>/dev/null && echo '$(1)')
@@ -117,7 +118,8 @@ check:
 	$(MAKE) WERROR=-Werror asan
 	$(MAKE) WERROR=-Werror tsan
 	$(MAKE) --no-print-directory BUILD=build/asan SANITIZE=address,undefined unit
-	/usr/bin/python3 -m pytest -p no:cacheprovider -q tests/netns
+	/usr/bin/python3 -m pytest -p no:cacheprovider -q -n 4 -m 'not alone' tests/netns
+	/usr/bin/python3 -m pytest -p no:cacheprovider -q -m alone tests/netns
 
 .PHONY: check-vm
 check-vm:

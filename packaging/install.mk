@@ -37,5 +37,5 @@ uninstall:
 		$(DESTDIR)$(SBINDIR)/trafficduplicator $(DESTDIR)$(LIBDIR)/trafficduplicator-rules
 	@if cmp -s $(CONFIG) $(CONFIG_INSTALLED); then set -x; rm -f $(CONFIG_INSTALLED); \
 	elif [ -e $(CONFIG_INSTALLED) ]; then echo "$(CONFIG_INSTALLED) was changed: kept"; fi
-	@rmdir $(DESTDIR)$(LIBDIR) $(DESTDIR)$(CONFIG_DIR) 2>/dev/null || true
+	@rmdir $(addprefix $(DESTDIR),$(LIBDIR) $(CONFIG_DIR)) 2>/dev/null || true
 	@$(call to_systemd,set -x; systemctl daemon-reload)

@@ -12,11 +12,17 @@
 enum { EXIT_FINE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_INVALID_CONFIG = 3 };
 
 /* Options that only some verbs have. */
-enum { OPTIONS_OF_STATUS = 1, OPTIONS_OF_RULES = 2 };
+enum {
+	OPTIONS_OF_STATUS = 1,
+	OPTIONS_OF_RULES = 2,
+	OPTIONS_OF_EXPLAIN = 8
+};
 
 /* Texts point into argv or are static. */
 struct options {
-	const char *verb; /* NULL: none given */
+	const char *verb;	/* NULL: none given */
+	char *const *arguments; /* what follows the verb, options apart */
+	int argument_count;
 	const char *config_path;
 	const char *socket_path;
 	const char *rules_script;
@@ -29,11 +35,12 @@ struct options {
 	const char *way; /* these three as written; NULL: not given */
 	const char *defragmentation;
 	const char *format;
+	const char *interface;	      /* as written; NULL: not given */
 };
 
 /*
- * Reads a command line: one verb, with options before or after it. Returns false, having told the
- * user what is wrong, where it cannot be understood.
+ * Reads a command line: one verb and its arguments, with options anywhere. Returns false, having
+ * told the user what is wrong, where it cannot be understood.
  */
 bool options_parse(struct options *options, int argc, char **argv);
 

@@ -20,6 +20,12 @@ enum config_file_writable {
 	CONFIG_FILE_WRITABLE_REFUSE,
 };
 
+/* What may stand at the path. */
+enum config_file_kind {
+	CONFIG_FILE_ANY,     /* whatever can be opened and read to its end: /dev/fd/N, a pipe */
+	CONFIG_FILE_REGULAR, /* no pipe: nothing waits for its other end */
+};
+
 enum config_file_result {
 	CONFIG_FILE_OK,
 	CONFIG_FILE_UNREADABLE, /* missing, no permission, a folder, ... */
@@ -27,11 +33,11 @@ enum config_file_result {
 };
 
 /*
- * Reads a whole file of at most CONFIG_TEXT_MAX bytes; anything that can be opened and read to its
- * end will do (/dev/fd/N, a pipe). Appends a message to *errors where the result is not OK.
+ * Reads a whole file of at most CONFIG_TEXT_MAX bytes. Appends a message to *errors where the
+ * result is not OK.
  */
-enum config_file_result config_file_read(const char *path, struct config_file *file,
-					 struct config_errors *errors);
+enum config_file_result config_file_read(const char *path, enum config_file_kind kind,
+					 struct config_file *file, struct config_errors *errors);
 
 /*
  * Parses what was read, and checks it against this machine's addresses and its mode against

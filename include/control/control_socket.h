@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The control socket: a Unix stream socket, mode 0600, on which root and the daemon's own user ask
- * questions. A request is one word and a newline; the answer is "ok\n" or "error\n", then the body,
- * then the end of the stream.
+ * questions. A request is one word and a newline; the answer is "ok\n", "error\n" or "invalid\n",
+ * then the body, then the end of the stream.
  */
 #ifndef TRAFFICDUPLICATOR_CONTROL_CONTROL_SOCKET_H
 #define TRAFFICDUPLICATOR_CONTROL_CONTROL_SOCKET_H
@@ -15,8 +15,15 @@
 
 struct control_socket;
 
-/* Writes the answer's body. Returns whether the answer is "ok". */
-typedef bool control_socket_handler(void *context, const char *request, struct evbuffer *body);
+enum control_answer {
+	CONTROL_OK,
+	CONTROL_ERROR,
+	CONTROL_INVALID, /* the request was understood; the configuration is what is wrong */
+};
+
+/* Writes the answer's body. */
+typedef enum control_answer control_socket_handler(void *context, const char *request,
+						   struct evbuffer *body);
 
 /*
  * Binds and listens. A socket file that nobody listens on any more is replaced; one that a living
@@ -28,11 +35,15 @@ int control_socket_open(struct control_socket **control, struct event_base *base
 /* Closes, and removes the file. */
 void control_socket_close(struct control_socket *control);
 
+/* How long a client waits: a daemon with a large configuration takes its time to load it anew. */
+#define CONTROL_SOCKET_ANSWER_S 5
+#define CONTROL_SOCKET_RELOAD_S 60
+
 /*
- * The client's side: asks and waits, five seconds at most. *body is the answer's body,
- * NUL-terminated, freed by the caller, also when the daemon answered "error" (-EPROTO). Other
- * errors: -errno, with *body NULL.
+ * The client's side: asks and waits, as many seconds as said at most. *body is the answer's body,
+ * NUL-terminated, freed by the caller, also when the daemon answered "error" (-EPROTO) or "invalid"
+ * (-EINVAL). Other errors: -errno, with *body NULL.
  */
-int control_socket_ask(const char *path, const char *request, char **body);
+int control_socket_ask(const char *path, const char *request, unsigned timeout_s, char **body);
 
 #endif

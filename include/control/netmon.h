@@ -24,8 +24,9 @@ int netmon_open(struct netmon **netmon, struct event_base *base, uint32_t mark,
 void netmon_close(struct netmon *netmon);
 
 /*
- * The network as it is now: own addresses of all interfaces, and for each of ruleset->routes the
- * smaller of the route's MTU and the device's (NETVIEW_MTU_UNKNOWN where there is no route).
+ * The network as it is now: own addresses of all interfaces, for each of ruleset->routes the
+ * smaller of the route's MTU and the device's (NETVIEW_MTU_UNKNOWN where there is no route) and the
+ * source address, and the index of each interface that rules name.
  * Returns 0 or -errno; the caller frees *view.
  */
 int netmon_view(struct netmon *netmon, const struct ruleset *ruleset, struct netview **view);

@@ -13,6 +13,7 @@ struct status {
 	const char *config_path;
 	const struct ruleset *ruleset;
 	const struct counters *counters; /* of that ruleset, all workers' together */
+	const uint8_t *is_up;		 /* per destination of that ruleset */
 	uint64_t queue_waiting_pkts;
 	uint64_t queue_dropped_kernel_pkts;
 };

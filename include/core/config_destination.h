@@ -9,6 +9,7 @@
 struct config_destinations {
 	struct config_value list;
 	uint32_t nodes[CONFIG_DESTINATIONS_MAX];
+	bool has_ttl[CONFIG_DESTINATIONS_MAX];
 	struct config_destination *all;
 	size_t count;
 };
@@ -16,12 +17,9 @@ struct config_destinations {
 /* Reads the array; target is a config_destinations. */
 void config_destination_read(const struct config_value *value, void *target);
 
-/*
- * Reports destinations that are the same, or would be for a packet to one of the rule's ports. To
- * be called when both keys are read.
- */
-void config_destination_compare(const struct config_destinations *destinations,
-				const struct config_rule *rule);
+/* Gives the rule's TTL to destinations without their own. */
+void config_destination_inherit(const struct config_destinations *destinations,
+				const struct ttl_policy *ttl);
 
 /* Releases count destinations and their array. */
 void config_destination_free(struct config_destination *destinations, size_t count);

@@ -5,6 +5,7 @@
 
 extern const char *const config_names_original[];
 extern const char *const config_names_oversize[];
+extern const char *const config_names_balance[];
 extern const char *const config_names_when_full[];
 extern const char *const config_names_log_level[];
 

@@ -63,6 +63,15 @@ void config_read_object(const struct config_value *value, const struct config_ke
 bool config_read_integer(const struct config_value *value, int64_t minimum, int64_t maximum,
 			 int64_t *out);
 
+/* Reads true or false; false when it was reported to be neither. */
+bool config_read_bool(const struct config_value *value, bool *out);
+
+/*
+ * Reports what is wrong with the name of a rule or a destination, which value has or is: it has 1
+ * to CONFIG_RULE_NAME_MAX bytes and no control characters. Returns whether nothing is.
+ */
+bool config_read_name(const struct config_value *value, const char *name);
+
 /*
  * Reads one of several strings (names end with NULL) and gives its index; false when it was
  * reported to be none of them.

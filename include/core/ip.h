@@ -10,6 +10,9 @@
 /* Longest text of an address, with its terminating NUL (INET6_ADDRSTRLEN). */
 #define IP_TEXT_SIZE 46
 
+/* The same with "/128" behind it. */
+#define IP_PREFIX_TEXT_SIZE 50
+
 /*
  * An address. family is AF_INET or AF_INET6; bytes are in network byte order. An IPv4 address
  * stands in the first four bytes and the rest are zero, so that two addresses are equal exactly
@@ -24,6 +27,12 @@ struct ip_address {
 struct ip_interface_address {
 	struct ip_address address;
 	uint8_t prefix_bits;
+};
+
+/* A network: an address whose bits beyond the first `bits` are zero. */
+struct ip_prefix {
+	struct ip_address address;
+	uint8_t bits;
 };
 
 /* What kind of address it is, as far as that matters to a copy's source or destination. */
@@ -48,6 +57,21 @@ const char *ip_format(const struct ip_address *address, char text[static IP_TEXT
 
 /* The length of an address of this family in bytes: 4 or 16. */
 size_t ip_length_bytes(uint8_t family);
+
+/*
+ * Reads "address/bits", or an address alone as a network of that one. Returns false, and leaves
+ * *out alone, when it is neither or has host bits set.
+ */
+bool ip_prefix_parse(const char *text, size_t length, struct ip_prefix *out);
+
+/* The network of this many bits, at most the address's own, that an address lies in. */
+struct ip_prefix ip_prefix_of(const struct ip_address *address, uint8_t bits);
+
+/* Whether an address lies in a network; one of the other family never does. */
+bool ip_prefix_contains(const struct ip_prefix *prefix, const struct ip_address *address);
+
+/* Writes "address/bits", or the address alone where the network is no more than that. */
+const char *ip_prefix_format(const struct ip_prefix *prefix, char text[static IP_PREFIX_TEXT_SIZE]);
 
 bool ip_equal(const struct ip_address *a, const struct ip_address *b);
 

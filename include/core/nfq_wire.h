@@ -24,8 +24,10 @@ struct nfq_wire_message {
 	uint32_t packet_id;	/* host byte order */
 	const uint8_t *payload; /* into the parsed bytes; from the IP header on */
 	uint32_t payload_bytes;
-	bool truncated; /* the kernel had more bytes than it could hand over */
-	int error;	/* NFQ_WIRE_ERROR: a positive errno */
+	bool truncated;	      /* the kernel had more bytes than it could hand over */
+	uint32_t interface;   /* index of the one it arrived on */
+	uint32_t bridge_port; /* index of the bridge's port that it arrived on; 0: no bridge */
+	int error;	      /* NFQ_WIRE_ERROR: a positive errno */
 };
 
 /* Parses one netlink datagram. *message is set as the returned kind needs. */

@@ -38,7 +38,8 @@ struct packet {
 	uint16_t next_header_offset;   /* IPv6: the next-header byte at the end of that part */
 	uint16_t source_port_be;
 	uint16_t destination_port_be;
-	uint32_t destination_sum; /* one's complement sum of the destination address, folded */
+	uint32_t source_sum;	  /* one's complement sum of the source address, folded */
+	uint32_t destination_sum; /* the same of the destination address */
 	struct ip_address source;
 	struct ip_address destination;
 };
@@ -46,13 +47,19 @@ struct packet {
 /* Where a copy goes. Prepared once per destination, used for every packet. */
 struct packet_target {
 	struct ip_address address;
-	uint32_t address_sum; /* from packet_target_init */
-	uint16_t port_be;     /* 0: keep the packet's own */
+	uint32_t address_sum;	  /* from packet_target_init */
+	uint16_t port_be;	  /* 0: keep the packet's own */
+	struct ip_address source; /* family AF_UNSPEC: keep the client's */
+	uint32_t source_sum;
 };
 
-/* Fills *target. port_be is in network byte order, 0 to keep each packet's own port. */
+/* Fills *target, to keep the client's address. port_be is in network byte order, 0 to keep each
+ * packet's own port. */
 void packet_target_init(struct packet_target *target, const struct ip_address *address,
 			uint16_t port_be);
+
+/* Makes copies for target come from another address, which must be of its family. */
+void packet_target_set_source(struct packet_target *target, const struct ip_address *source);
 
 /*
  * Parses the datagram in data[0..available). On PACKET_OK every field of *packet is set and every
@@ -67,14 +74,18 @@ void packet_target_init(struct packet_target *target, const struct ip_address *a
  */
 enum packet_status packet_parse(const uint8_t *data, size_t available, struct packet *packet);
 
+/* Whether packet_parse takes packets from this address: the last but one of its checks. */
+bool packet_source_is_sound(const struct ip_address *source);
+
 /* TTL or hop limit of the packet. */
 uint8_t packet_ttl(const struct packet *packet);
 
 /*
  * Writes the packet's headers (packet->headers_bytes of them) as the copy for target has them: with
- * target's address and port, the given TTL, and both checksums brought up to date by RFC 1624, so
- * that a packet that arrived corrupt stays detectably corrupt. A UDP checksum of 0 (none, RFC 768)
- * stays 0; one that comes out as 0 becomes 0xffff. The target must be of the packet's family.
+ * target's address and port, its source if it has one, the given TTL, and both checksums brought up
+ * to date by RFC 1624, so that a packet that arrived corrupt stays detectably corrupt. A UDP
+ * checksum of 0 (none, RFC 768) stays 0; one that comes out as 0 becomes 0xffff. The target must be
+ * of the packet's family.
  */
 void packet_rewrite(const struct packet *packet, const struct packet_target *target, uint8_t ttl,
 		    uint8_t *headers);

@@ -24,13 +24,21 @@ struct rules_text_options {
 	enum rules_way way;
 	enum rules_defragmentation defragmentation;
 	unsigned cpu_count; /* for SETTINGS.WORKERS 0 */
+	/* What the host names among the destinations have been resolved to, borrowed. */
+	const struct ip_address *resolved;
+	size_t resolved_count;
 };
 
 /*
- * Input for `nft -f`: one transaction that makes the table or brings it up to date. Chains that
- * are there stay, since deleting any base chain drops all packets that wait in any queue
- * (net/netfilter/nf_queue.c, nf_queue_nf_hook_drop). Returns a text that the caller frees, or NULL
- * when memory runs out.
+ * Input for `nft -f` that makes the table or brings it up to date. Chains that are there stay,
+ * since deleting any base chain drops all packets that wait in any queue (net/netfilter/nf_queue.c,
+ * nf_queue_nf_hook_drop). The number of sets and rules is bounded, however many rules config has.
+ *
+ * Lines that begin with "# transaction N:" divide the text. Loaded one after the other, no packet
+ * of a rule that stays is missed at any moment; loaded as one, some may be while the kernel is at
+ * it. Either way leads to the same table.
+ *
+ * Returns a text that the caller frees, or NULL when memory runs out.
  */
 char *rules_text_nft(const struct config *config, const struct rules_text_options *options);
 

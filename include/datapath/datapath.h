@@ -4,9 +4,8 @@
 #define TRAFFICDUPLICATOR_DATAPATH_DATAPATH_H
 
 #include "core/config.h"
-#include "core/netview.h"
-#include "core/ruleset.h"
 #include "datapath/counters.h"
+#include "datapath/generation.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,13 +23,13 @@ int datapath_open(struct datapath **datapath, const struct config_settings *sett
 		  unsigned worker_count, char error[static DATAPATH_ERROR_BYTES]);
 
 /*
- * Gives the workers a ruleset and a view of the network; the first call starts them. On return no
- * worker uses the former ones any more, so that the caller may free them. A rule or destination
- * that has the same name as before goes on with its counters. Returns 0 or -errno; on an error
- * the workers go on as before.
+ * Gives the workers all that they are to work by; the first call starts them. On return no worker
+ * uses the former basis any more, so that the caller may free it. A rule or destination that has
+ * the same name as before goes on with its counters, and with the same ruleset all else goes on
+ * too. Returns 0 or -errno; on an error the workers go on as before,
+ * or, where it was the first call, none is running.
  */
-int datapath_publish(struct datapath *datapath, const struct ruleset *ruleset,
-		     const struct netview *netview);
+int datapath_publish(struct datapath *datapath, const struct generation_basis *basis);
 
 /*
  * All counters of the present ruleset, of all workers together; freed by the caller with

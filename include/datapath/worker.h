@@ -4,21 +4,13 @@
 #define TRAFFICDUPLICATOR_DATAPATH_WORKER_H
 
 #include "core/config.h"
-#include "core/netview.h"
-#include "core/ruleset.h"
 #include "datapath/counters.h"
+#include "datapath/serve.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 struct worker;
-
-/* All that a worker works by. Published as one; counters is the worker's own. */
-struct worker_orders {
-	const struct ruleset *ruleset;
-	const struct netview *netview;
-	struct counters *counters;
-};
 
 /*
  * Opens queue and raw sockets. Packets that arrive from now on wait in the queue. cpu is the one
@@ -28,13 +20,13 @@ int worker_open(struct worker **worker, const struct config_settings *settings, 
 		unsigned cpu);
 
 /* Starts the thread. Returns 0 or -errno. */
-int worker_start(struct worker *worker, const struct worker_orders *orders);
+int worker_start(struct worker *worker, const struct serve_orders *orders);
 
 /*
  * Gives new orders, which must stay until the next call or worker_stop. On return the worker has
  * let go of the former ones.
  */
-void worker_publish(struct worker *worker, const struct worker_orders *orders);
+void worker_publish(struct worker *worker, const struct serve_orders *orders);
 
 /*
  * Has the worker add its counters to *sum between two bursts, so that their equations hold, and

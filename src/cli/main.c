@@ -17,6 +17,8 @@ struct verb {
 	const char *help;
 	int (*run)(const struct options *options);
 	unsigned own_options; /* OPTIONS_OF_... */
+	int argument_count;
+	const char *arguments; /* how --help writes these; NULL: none */
 };
 
 static const char run_help[] = "Installs the rules, duplicates packets until SIGTERM or SIGINT, "
@@ -40,13 +42,29 @@ static const char rules_help[] =
 	"  --defragmentation HOW  tproxy (default) or ct: what joins fragments before that\n"
 	"  --format FORMAT        nft (default) or iptables: which program's input to write\n";
 
+static const char reload_help[] =
+	"Has the running daemon validate its configuration file and put it in force, all of it or\n"
+	"nothing, without losing a packet. Prints what changed, or every error.\n";
+
+static const char explain_help[] =
+	"Says which rules match a UDP packet from SRC to DST, where copies go, and why other rules "
+	"do\n"
+	"not match. Asks the configuration, not the daemon, and takes all destinations for up.\n"
+	"\n"
+	"  SRC                    the client: ADDRESS or ADDRESS/PORT\n"
+	"  DST                    where it sends to: ADDRESS/PORT\n"
+	"  --interface IF         the interface that it arrives on\n";
+
 static const struct verb verbs[] = {
-	{"run", "the daemon, in the foreground", run_help, verb_run, 0},
-	{"check", "validate the configuration", check_help, verb_check, 0},
+	{"run", "the daemon, in the foreground", run_help, verb_run, 0, 0, NULL},
+	{"check", "validate the configuration", check_help, verb_check, 0, 0, NULL},
 	{"status", "counters per rule and destination, with rates", status_help, verb_status,
-	 OPTIONS_OF_STATUS},
+	 OPTIONS_OF_STATUS, 0, NULL},
 	{"rules", "print the nft rules for the configuration", rules_help, verb_rules,
-	 OPTIONS_OF_RULES},
+	 OPTIONS_OF_RULES, 0, NULL},
+	{"reload", "put a changed configuration in force", reload_help, verb_reload, 0, 0, NULL},
+	{"explain", "what would happen to a packet, and why", explain_help, verb_explain,
+	 OPTIONS_OF_EXPLAIN, 2, "SRC DST"},
 };
 
 #define VERB_COUNT (sizeof(verbs) / sizeof(verbs[0]))
@@ -80,7 +98,8 @@ static void print_help(void)
 
 static void print_verb_help(const struct verb *verb)
 {
-	printf("Usage: trafficduplicator %s [OPTION...]\n\n%s", verb->name, verb->help);
+	printf("Usage: trafficduplicator %s%s%s [OPTION...]\n\n%s", verb->name,
+	       verb->arguments ? " " : "", verb->arguments ? verb->arguments : "", verb->help);
 	print_common_options();
 }
 
@@ -106,6 +125,8 @@ static int dispatch(const struct options *options)
 
 	if (options->verb && !verb)
 		return usage_error("unknown verb", options->verb);
+	if (verb && options->argument_count > verb->argument_count)
+		return usage_error("unexpected argument", options->arguments[verb->argument_count]);
 	if (options->version) {
 		printf("trafficduplicator %s\n", TRAFFICDUPLICATOR_VERSION);
 		return EXIT_FINE;
@@ -125,6 +146,8 @@ static int dispatch(const struct options *options)
 		print_verb_help(verb);
 		return EXIT_FINE;
 	}
+	if (options->argument_count < verb->argument_count)
+		return usage_error("an argument is missing after", verb->name);
 	return verb->run(options);
 }
 

@@ -17,6 +17,7 @@ enum {
 	OPTION_WAY,
 	OPTION_DEFRAGMENTATION,
 	OPTION_FORMAT,
+	OPTION_INTERFACE,
 	OPTION_VERBOSE,
 	OPTION_VERSION,
 	OPTION_HELP,
@@ -31,6 +32,7 @@ static const struct option long_options[] = {
 	{"way", required_argument, NULL, OPTION_WAY},
 	{"defragmentation", required_argument, NULL, OPTION_DEFRAGMENTATION},
 	{"format", required_argument, NULL, OPTION_FORMAT},
+	{"interface", required_argument, NULL, OPTION_INTERFACE},
 	{"verbose", no_argument, NULL, OPTION_VERBOSE},
 	{"version", no_argument, NULL, OPTION_VERSION},
 	{"help", no_argument, NULL, OPTION_HELP},
@@ -58,6 +60,10 @@ static bool apply_own(struct options *options, int option)
 	case OPTION_JSON:
 		options->json = true;
 		options->own |= OPTIONS_OF_STATUS;
+		return true;
+	case OPTION_INTERFACE:
+		options->interface = optarg;
+		options->own |= OPTIONS_OF_EXPLAIN;
 		return true;
 	case OPTION_WAY:
 		options->way = optarg;
@@ -131,9 +137,7 @@ bool options_parse(struct options *options, int argc, char **argv)
 	}
 	if (optind < argc)
 		options->verb = argv[optind++];
-	if (optind < argc) {
-		complain("unexpected argument", argv[optind]);
-		return false;
-	}
+	options->arguments = argv + optind;
+	options->argument_count = argc - optind;
 	return true;
 }

@@ -29,14 +29,38 @@ static unsigned cpu_count(void)
 	return count >= 1 && count <= CONFIG_WORKERS_MAX ? (unsigned)count : cpus_usable();
 }
 
+/* The daemon also says what the destinations' host names have been resolved to. Returns false when
+ * memory runs out. */
+static bool take_resolved(struct rules_text_options *options, struct ip_address **resolved)
+{
+	const char *at = getenv("TRAFFICDUPLICATOR_RESOLVED");
+	/* The shortest address, "::", has a space behind it. */
+	size_t most = at ? strlen(at) / 3 : 0;
+
+	*resolved = calloc(most + 1, sizeof(**resolved));
+	if (!*resolved)
+		return false;
+	options->resolved = *resolved;
+	for (; at && *at; at += strspn(at, " ")) {
+		size_t length = strcspn(at, " ");
+
+		if (length >= 2 && options->resolved_count < most &&
+		    ip_parse(at, length, &(*resolved)[options->resolved_count]))
+			options->resolved_count++;
+		at += length;
+	}
+	return true;
+}
+
 int verb_rules(const struct options *options)
 {
 	int way = choose("--way", options->way, "nft", "iptables");
 	int defragmentation = choose("--defragmentation", options->defragmentation, "tproxy", "ct");
 	int format = choose("--format", options->format, "nft", "iptables");
 	struct rules_text_options text_options = {.cpu_count = cpu_count()};
+	struct ip_address *resolved;
 	struct config *config;
-	char *text;
+	char *text = NULL;
 	int code;
 
 	if (way < 0 || defragmentation < 0 || format < 0)
@@ -47,8 +71,10 @@ int verb_rules(const struct options *options)
 	text_options.way = way ? RULES_WAY_IPTABLES : RULES_WAY_NFT;
 	text_options.defragmentation =
 		defragmentation ? RULES_DEFRAGMENTATION_CT : RULES_DEFRAGMENTATION_TPROXY;
-	text = format ? rules_text_iptables(config, &text_options)
-		      : rules_text_nft(config, &text_options);
+	if (take_resolved(&text_options, &resolved))
+		text = format ? rules_text_iptables(config, &text_options)
+			      : rules_text_nft(config, &text_options);
+	free(resolved);
 	config_free(config);
 	if (!text) {
 		fprintf(stderr, "trafficduplicator: out of memory\n");

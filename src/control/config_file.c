@@ -47,20 +47,27 @@ static int read_all(int fd, struct config_file *file)
 	return 0;
 }
 
-enum config_file_result config_file_read(const char *path, struct config_file *file,
-					 struct config_errors *errors)
+enum config_file_result config_file_read(const char *path, enum config_file_kind kind,
+					 struct config_file *file, struct config_errors *errors)
 {
 	struct config_report report = {.file = path};
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	/* Opening a FIFO waits for somebody to write into it, unless it is told not to. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY |
+				    (kind == CONFIG_FILE_REGULAR ? O_NONBLOCK : 0));
 	enum config_file_result result = CONFIG_FILE_UNREADABLE;
 	int error = 0;
 
 	*file = (struct config_file){0};
 	if (fd < 0 || fstat(fd, &file->status) < 0)
 		error = -errno;
+	else if (kind == CONFIG_FILE_REGULAR && S_ISFIFO(file->status.st_mode))
+		error = -ESPIPE;
 	else
 		error = read_all(fd, file);
-	if (error < 0) {
+	if (error == -ESPIPE) {
+		config_report_add(&report, 0,
+				  "is a pipe, and every reload reads it again; write a file");
+	} else if (error < 0) {
 		config_report_add(&report, 0, "cannot be read: %s", strerror(-error));
 	} else if (file->length > CONFIG_TEXT_MAX) {
 		config_report_add(&report, 0, "is larger than %u MiB", CONFIG_TEXT_MAX >> 20);
@@ -134,11 +141,12 @@ enum config_file_result config_file_parse(const char *path, const struct config_
 					  struct config_errors *errors)
 {
 	bool ok = check_writable(path, &file->status, writable, errors);
-	struct config *config = config_parse(file->text, file->length, path, errors);
+	bool clean;
+	struct config *config = config_parse_partly(file->text, file->length, path, &clean, errors);
 
 	if (config)
 		ok = check_addresses(path, config, errors) && ok;
-	if (!config || !ok) {
+	if (!config || !clean || !ok) {
 		config_free(config);
 		return CONFIG_FILE_INVALID;
 	}
@@ -150,7 +158,7 @@ enum config_file_result config_file_load(const char *path, enum config_file_writ
 					 struct config **config, struct config_errors *errors)
 {
 	struct config_file file;
-	enum config_file_result result = config_file_read(path, &file, errors);
+	enum config_file_result result = config_file_read(path, CONFIG_FILE_ANY, &file, errors);
 
 	if (result == CONFIG_FILE_OK)
 		result = config_file_parse(path, &file, writable, config, errors);

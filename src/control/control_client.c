@@ -12,9 +12,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#define TIMEOUT_MS 5000
-/* Far more than the state of the largest configuration. */
-#define ANSWER_MAX_BYTES (64u << 20)
+/*
+ * A bound for an answer that never ends. A file of CONFIG_TEXT_MAX has room for hundreds of
+ * thousands of destinations, and each takes some 600 bytes of "status".
+ */
+#define ANSWER_MAX_BYTES (1u << 30)
 
 static int64_t now_ms(void)
 {
@@ -25,10 +27,10 @@ static int64_t now_ms(void)
 }
 
 /* Returns the connected socket or -errno. */
-static int connect_to(const char *path)
+static int connect_to(const char *path, unsigned timeout_s)
 {
 	/* A daemon that is busy lets connect and send wait as long as this (unix(7), socket(7)). */
-	const struct timeval timeout = {.tv_sec = TIMEOUT_MS / 1000};
+	const struct timeval timeout = {.tv_sec = timeout_s};
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int fd, error;
 
@@ -70,6 +72,7 @@ static int receive_answer(int fd, struct evbuffer *answer, int64_t deadline_ms)
 	for (;;) {
 		int64_t left_ms = deadline_ms - now_ms();
 		int got = left_ms > 0 ? poll(&readable, 1, (int)left_ms) : 0;
+
 		if (got == 0)
 			return -ETIMEDOUT;
 		if (got > 0)
@@ -86,7 +89,8 @@ static int receive_answer(int fd, struct evbuffer *answer, int64_t deadline_ms)
 	}
 }
 
-/* Takes the first line away. Returns 0 for "ok", -EPROTO for "error", -EBADMSG for all else. */
+/* Takes the first line away. Returns 0 for "ok", -EPROTO for "error", -EINVAL for "invalid",
+ * -EBADMSG for all else. */
 static int take_verdict(struct evbuffer *answer)
 {
 	char *verdict = evbuffer_readln(answer, NULL, EVBUFFER_EOL_LF);
@@ -96,19 +100,21 @@ static int take_verdict(struct evbuffer *answer)
 		result = 0;
 	else if (verdict && strcmp(verdict, "error") == 0)
 		result = -EPROTO;
+	else if (verdict && strcmp(verdict, "invalid") == 0)
+		result = -EINVAL;
 	free(verdict);
 	return result;
 }
 
-int control_socket_ask(const char *path, const char *request, char **body)
+int control_socket_ask(const char *path, const char *request, unsigned timeout_s, char **body)
 {
-	int64_t deadline_ms = now_ms() + TIMEOUT_MS;
+	int64_t deadline_ms = now_ms() + (int64_t)timeout_s * 1000;
 	struct evbuffer *answer = NULL;
 	int fd, result;
 	size_t length;
 
 	*body = NULL;
-	fd = connect_to(path);
+	fd = connect_to(path, timeout_s);
 	if (fd < 0)
 		return fd;
 	result = send_request(fd, request);
@@ -119,7 +125,7 @@ int control_socket_ask(const char *path, const char *request, char **body)
 	if (result < 0)
 		goto out;
 	result = take_verdict(answer);
-	if (result < 0 && result != -EPROTO)
+	if (result < 0 && result != -EPROTO && result != -EINVAL)
 		goto out;
 	length = evbuffer_get_length(answer);
 	*body = malloc(length + 1);

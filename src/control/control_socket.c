@@ -96,13 +96,19 @@ static void on_writable(evutil_socket_t fd, short what, void *context)
 /* Answers and reads no more. request is NULL where there is none that could be answered. */
 static void client_answer(struct client *client, const char *request)
 {
+	const struct timeval timeout = {.tv_sec = CLIENT_TIMEOUT_S};
 	struct control_socket *control = client->control;
-	bool ok = request && control->handler(control->context, request, client->answer);
-	const char *word = ok ? "ok\n" : "error\n";
+	static const char *const words[] = {"ok\n", "error\n", "invalid\n"};
+	const char *word = words[CONTROL_ERROR];
+
+	if (request)
+		word = words[control->handler(control->context, request, client->answer)];
 
 	event_del(&client->readable);
 	if (evbuffer_prepend(client->answer, word, strlen(word)) < 0 ||
-	    event_add(&client->writable, NULL) < 0)
+	    event_add(&client->writable, NULL) < 0 ||
+	    /* Whatever time the answer took us, the client has its own to read it. */
+	    event_add(&client->deadline, &timeout) < 0)
 		client_close(client);
 }
 

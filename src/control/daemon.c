@@ -1,25 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 #include "control/daemon.h"
 
-#include "control/config_file.h"
-#include "control/control_socket.h"
 #include "control/cpus.h"
+#include "control/daemon_state.h"
 #include "control/log.h"
-#include "control/netmon.h"
 #include "control/notify.h"
 #include "control/preflight.h"
 #include "control/privileges.h"
 #include "control/rules_script.h"
 #include "control/status.h"
-#include "datapath/datapath.h"
 
 #include <errno.h>
-#include <event2/event.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 enum {
 	EXIT_FINE = 0,
@@ -30,70 +28,94 @@ enum {
 	DROPS_QUIET_S = 60, /* between two warnings of the same kind */
 };
 
-/* A configuration in force, from text to tables. */
-struct program {
-	struct config_file file;
-	struct config *config;
-	struct ruleset *ruleset;
-};
-
-struct daemon {
-	const struct daemon_options *options;
-	struct program program;
-	struct netview *netview;
-	struct event_base *base;
-	struct control_socket *control;
-	struct netmon *netmon;
-	struct datapath *datapath;
-	struct event *terminate, *interrupt, *hangup, *tick;
-	struct timespec started;
-	bool rules_up;
-	uint64_t drops_told_pkts;
-	unsigned drops_quiet_s;
-};
-
-static void program_free(struct program *program)
+static void on_file_changed(void *context)
 {
-	ruleset_free(program->ruleset);
-	config_free(program->config);
-	free(program->file.text);
-	*program = (struct program){0};
-}
-
-/* Reads, checks and compiles. Returns an exit code, having logged every error. */
-static int program_load(struct program *program, const char *path)
-{
-	struct config_errors errors = {0};
-	enum config_file_result result = config_file_read(path, &program->file, &errors);
-
-	if (result == CONFIG_FILE_OK)
-		result = config_file_parse(path, &program->file, CONFIG_FILE_WRITABLE_REFUSE,
-					   &program->config, &errors);
-	for (size_t i = 0; i < errors.count; i++)
-		log_error("%s", errors.messages[i]);
-	config_errors_free(&errors);
-	if (result != CONFIG_FILE_OK)
-		return result == CONFIG_FILE_INVALID ? EXIT_INVALID_CONFIG : EXIT_FAILED;
-	program->ruleset = ruleset_compile(program->config);
-	if (!program->ruleset) {
-		log_error("out of memory for the rules");
-		return EXIT_FAILED;
+	if (daemon_has_file(context)) {
+		log_info("the configuration file is the one in force");
+		return;
 	}
-	return EXIT_FINE;
+	log_info("the configuration file has changed");
+	daemon_reload_and_log(context);
 }
 
-static void apply_log_level(const struct daemon *daemon)
+/* AUTORELOAD of the program in force. That it cannot be had is no reason to stop. */
+static void apply_auto_reload(struct daemon *daemon)
+{
+	bool wanted = daemon->program.config->settings.auto_reload;
+	int error = 0;
+
+	if (!wanted) {
+		autoreload_close(daemon->autoreload);
+		daemon->autoreload = NULL;
+	} else if (!daemon->autoreload) {
+		error = autoreload_open(&daemon->autoreload, daemon->base,
+					daemon->options->config_path, on_file_changed, daemon);
+	}
+	if (error)
+		log_warning("cannot watch %s for AUTORELOAD: %s", daemon->options->config_path,
+			    strerror(-error));
+}
+
+void daemon_apply_settings(struct daemon *daemon)
 {
 	log_set_level(daemon->options->verbose ? LOG_LEVEL_DEBUG
 					       : daemon->program.config->settings.log_level);
+	apply_auto_reload(daemon);
 }
 
-static bool run_rules_script(const struct daemon *daemon, const char *verb,
+/* The addresses that a program's host names have by now, each once. NULL when memory runs out. */
+static char *resolved_addresses(const struct ruleset *ruleset)
+{
+	char *list = calloc(1, RULES_SCRIPT_RESOLVED_MAX), text[IP_TEXT_SIZE];
+	bool *listed = calloc(ruleset->route_count, sizeof(*listed));
+	size_t used = 0;
+
+	for (size_t i = 0; list && listed && i < ruleset->destination_count; i++) {
+		const struct ruleset_destination *to = &ruleset->destinations[i];
+
+		if (!to->config->host || to->config->address.family == AF_UNSPEC ||
+		    listed[to->route])
+			continue;
+		if (used + IP_TEXT_SIZE >= RULES_SCRIPT_RESOLVED_MAX) {
+			log_warning("more host names than the rules script can be told of: clients "
+				    "may hear of copies that cannot be delivered");
+			break;
+		}
+		used += (size_t)sprintf(list + used, "%s ", ip_format(&to->config->address, text));
+		listed[to->route] = true;
+	}
+	free(listed);
+	return list;
+}
+
+/* The service manager's watchdog is fed while every worker lives. */
+static void feed_watchdog(const struct daemon *daemon)
+{
+	if (notify_watchdog_us() > 0 && datapath_alive(daemon->datapath))
+		notify_send("WATCHDOG=1");
+}
+
+bool daemon_run_rules_script(const struct daemon *daemon, const char *verb,
 			     const struct program *program)
 {
-	return daemon->options->no_rules ||
-	       rules_script_run(daemon->options->rules_script, verb, program->file.text,
-				program->file.length, datapath_worker_count(daemon->datapath)) == 0;
+	char *resolved;
+	int result;
+
+	if (daemon->options->no_rules)
+		return true;
+	resolved = resolved_addresses(program->ruleset);
+	/* It may take seconds, and be run again at once. */
+	feed_watchdog(daemon);
+	result = rules_script_run(daemon->options->rules_script, verb,
+				  &(struct rules_script_input){
+					  .config_text = program->file.text,
+					  .config_length = program->file.length,
+					  .worker_count = datapath_worker_count(daemon->datapath),
+					  .program_fd = daemon->program_fd,
+					  .resolved = resolved ? resolved : "",
+				  });
+	free(resolved);
+	return result == 0;
 }
 
 static uint64_t uptime_s(const struct daemon *daemon)
@@ -104,7 +126,7 @@ static uint64_t uptime_s(const struct daemon *daemon)
 	return (uint64_t)(now.tv_sec - daemon->started.tv_sec);
 }
 
-static bool answer_status(struct daemon *daemon, struct evbuffer *body)
+static enum control_answer answer_status(struct daemon *daemon, struct evbuffer *body)
 {
 	struct datapath_queue_totals queue = datapath_queue_totals(daemon->datapath);
 	struct counters *counters = datapath_read(daemon->datapath);
@@ -113,119 +135,70 @@ static bool answer_status(struct daemon *daemon, struct evbuffer *body)
 		.config_path = daemon->options->config_path,
 		.ruleset = daemon->program.ruleset,
 		.counters = counters,
+		.is_up = daemon->is_up,
 		.queue_waiting_pkts = queue.waiting_pkts,
 		.queue_dropped_kernel_pkts = queue.dropped_kernel_pkts,
 	};
 	char *json = counters ? status_json(&status) : NULL;
+	enum control_answer answer = json ? CONTROL_OK : CONTROL_ERROR;
 
-	evbuffer_add_printf(body, "%s", json ? json : "out of memory\n");
+	if (!json || evbuffer_add(body, json, strlen(json)) < 0)
+		answer = CONTROL_ERROR;
+	if (answer != CONTROL_OK)
+		evbuffer_add_printf(body, "out of memory\n");
 	counters_free(counters);
 	free(json);
-	return json != NULL;
+	return answer;
 }
 
-static bool on_request(void *context, const char *request, struct evbuffer *body)
+/* The report goes to the one who asked; the log says that somebody did. */
+static enum control_answer answer_reload(struct daemon *daemon, struct evbuffer *body)
+{
+	enum control_answer answer = daemon_reload(daemon, body);
+
+	if (answer == CONTROL_OK)
+		log_info("reload: done, as asked for on the control socket");
+	else
+		log_warning("reload: refused to the one who asked on the control socket");
+	return answer;
+}
+
+static enum control_answer on_request(void *context, const char *request, struct evbuffer *body)
 {
 	struct daemon *daemon = context;
 
 	if (!daemon->datapath || !daemon->netview) {
 		evbuffer_add_printf(body, "still starting\n");
-		return false;
+		return CONTROL_ERROR;
 	}
 	if (strcmp(request, "status") == 0)
 		return answer_status(daemon, body);
+	if (strcmp(request, "reload") == 0)
+		return answer_reload(daemon, body);
+	/* The text in force, for those who compare it with the file's. */
+	if (strcmp(request, "config") == 0) {
+		evbuffer_add(body, daemon->program.file.text, daemon->program.file.length);
+		return CONTROL_OK;
+	}
 	evbuffer_add_printf(body, "unknown request '%.40s'\n", request);
-	return false;
+	return CONTROL_ERROR;
 }
 
-/* Publishes a program, with a view of the network made for it. Returns 0 or -errno. */
-static int publish(struct daemon *daemon, const struct program *program)
-{
-	struct netview *view = NULL;
-	int error = netmon_view(daemon->netmon, program->ruleset, &view);
-
-	if (!error)
-		error = datapath_publish(daemon->datapath, program->ruleset, view);
-	if (error) {
-		netview_free(view);
-		return error;
-	}
-	netview_free(daemon->netview);
-	daemon->netview = view;
-	return 0;
-}
-
-static void on_network_changed(void *context)
-{
-	struct daemon *daemon = context;
-	int error = publish(daemon, &daemon->program);
-
-	if (error)
-		log_warning("cannot follow a change of addresses or routes: %s", strerror(-error));
-	else
-		log_debug("addresses or routes have changed");
-}
-
-/* What only a start can change, since sockets and queues hang on it: its name, or NULL. */
-static const char *fixed_setting_changed(const struct config_settings *old,
-					 const struct config_settings *new)
-{
-	if (old->queue != new->queue)
-		return "QUEUE";
-	if (old->workers != new->workers)
-		return "WORKERS";
-	if (old->queue_length_pkts != new->queue_length_pkts)
-		return "QUEUELENGTH";
-	if (old->when_full != new->when_full)
-		return "WHENFULL";
-	return old->mark != new->mark ? "MARK" : NULL;
-}
-
-/* Puts a loaded program in the place of the running one. */
-static bool switch_program(struct daemon *daemon, struct program *program)
-{
-	const char *fixed = fixed_setting_changed(&daemon->program.config->settings,
-						  &program->config->settings);
-	int error;
-
-	if (fixed) {
-		log_error("SETTINGS.%s has changed, which takes a restart", fixed);
-		return false;
-	}
-	/* "up" brings up to date what is there, and puts back what somebody has taken away. */
-	if (!run_rules_script(daemon, "up", program))
-		return false;
-	error = publish(daemon, program);
-	if (error) {
-		log_error("cannot put the new rules in force: %s", strerror(-error));
-		run_rules_script(daemon, "up", &daemon->program);
-		return false;
-	}
-	program_free(&daemon->program);
-	daemon->program = *program;
-	*program = (struct program){0};
-	return true;
-}
-
+/* However many of them come meanwhile, one reload is enough, and others have their turn between. */
 static void on_hangup(evutil_socket_t signal_number, short what, void *context)
 {
 	struct daemon *daemon = context;
-	struct program program = {0};
 
 	(void)signal_number;
 	(void)what;
-	notify_reloading();
-	if (program_load(&program, daemon->options->config_path) == EXIT_FINE &&
-	    switch_program(daemon, &program)) {
-		apply_log_level(daemon);
-		log_info("reloaded: rules %zu, destinations %zu",
-			 daemon->program.ruleset->rule_count,
-			 daemon->program.ruleset->destination_count);
-	} else {
-		log_error("not reloaded: the running rules stay in force");
-	}
-	program_free(&program);
-	notify_send("READY=1");
+	event_active(daemon->reload, EV_TIMEOUT, 0);
+}
+
+static void on_reload(evutil_socket_t fd, short what, void *context)
+{
+	(void)fd;
+	(void)what;
+	daemon_reload_and_log(context);
 }
 
 static void on_stop(evutil_socket_t signal_number, short what, void *context)
@@ -245,8 +218,8 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
 
 	(void)fd;
 	(void)what;
-	if (notify_watchdog_us() > 0 && datapath_alive(daemon->datapath))
-		notify_send("WATCHDOG=1");
+	feed_watchdog(daemon);
+	daemon_follow_retry(daemon);
 	if (daemon->drops_quiet_s > 0) {
 		daemon->drops_quiet_s--;
 	} else if (dropped_pkts > daemon->drops_told_pkts) {
@@ -278,7 +251,9 @@ static bool add_events(struct daemon *daemon)
 	daemon->interrupt = add_event(daemon, SIGINT, on_signal, on_stop, NULL);
 	daemon->hangup = add_event(daemon, SIGHUP, on_signal, on_hangup, NULL);
 	daemon->tick = add_event(daemon, -1, EV_PERSIST, on_tick, &second);
-	return daemon->terminate && daemon->interrupt && daemon->hangup && daemon->tick;
+	daemon->reload = event_new(daemon->base, -1, 0, on_reload, daemon);
+	return daemon->reload && daemon->terminate && daemon->interrupt && daemon->hangup &&
+	       daemon->tick;
 }
 
 /* Everything that needs privileges: control socket, queues, raw sockets. */
@@ -302,6 +277,8 @@ static bool open_sockets(struct daemon *daemon)
 		log_error("%s", error_text);
 		return false;
 	}
+	if (!daemon_follow_open(daemon))
+		return false;
 	error = privileges_drop();
 	if (error)
 		log_error("cannot give up privileges: %s", strerror(-error));
@@ -319,12 +296,12 @@ static bool start(struct daemon *daemon)
 		log_error("cannot make the event loop");
 		return false;
 	}
+	daemon_apply_settings(daemon);
 	if (!open_sockets(daemon))
 		return false;
-	error = netmon_open(&daemon->netmon, daemon->base, daemon->program.config->settings.mark,
-			    on_network_changed, daemon);
+	error = daemon_follow_prepare(daemon, &daemon->program);
 	if (!error)
-		error = publish(daemon, &daemon->program);
+		error = daemon_follow_program(daemon, &daemon->program);
 	if (error) {
 		log_error("cannot start the workers: %s", strerror(-error));
 		return false;
@@ -332,7 +309,7 @@ static bool start(struct daemon *daemon)
 	preflight_warn(daemon->program.config);
 	/* Also what a failed attempt may have left is taken down in the end. */
 	daemon->rules_up = true;
-	return run_rules_script(daemon, "up", &daemon->program);
+	return daemon_run_rules_script(daemon, "up", &daemon->program);
 }
 
 static void announce_ready(const struct daemon *daemon)
@@ -365,9 +342,9 @@ static bool take_rules_down(struct daemon *daemon)
 {
 	if (!daemon->rules_up || daemon->options->no_rules)
 		return true;
-	if (run_rules_script(daemon, "pause", &daemon->program))
+	if (daemon_run_rules_script(daemon, "pause", &daemon->program))
 		drain_queues(daemon);
-	return run_rules_script(daemon, "down", &daemon->program);
+	return daemon_run_rules_script(daemon, "down", &daemon->program);
 }
 
 static void free_event(struct event *event)
@@ -381,41 +358,62 @@ static bool stop(struct daemon *daemon)
 {
 	bool clean = take_rules_down(daemon);
 
-	netmon_close(daemon->netmon);
+	autoreload_close(daemon->autoreload);
+	daemon_follow_close(daemon);
 	datapath_close(daemon->datapath);
 	control_socket_close(daemon->control);
 	free_event(daemon->terminate);
 	free_event(daemon->interrupt);
 	free_event(daemon->hangup);
+	free_event(daemon->reload);
 	free_event(daemon->tick);
 	if (daemon->base)
 		event_base_free(daemon->base);
 	netview_free(daemon->netview);
+	free(daemon->is_up);
 	program_free(&daemon->program);
 	return clean;
 }
 
+/* Loads the configuration. Returns an exit code, having logged every error. */
+static int load(struct daemon *daemon)
+{
+	struct config_errors errors = {0};
+	enum config_file_result result =
+		program_load(&daemon->program, daemon->options->config_path, &errors);
+	const char *missing = privileges_missing();
+
+	for (size_t i = 0; i < errors.count; i++)
+		log_error("%s", errors.messages[i]);
+	config_errors_free(&errors);
+	if (result != CONFIG_FILE_OK)
+		return result == CONFIG_FILE_INVALID ? EXIT_INVALID_CONFIG : EXIT_FAILED;
+	if (missing) {
+		log_error("%s", missing);
+		return EXIT_FAILED;
+	}
+	return EXIT_FINE;
+}
+
 int daemon_run(const struct daemon_options *options)
 {
-	struct daemon daemon = {.options = options};
-	const char *missing;
+	struct daemon daemon = {
+		.options = options,
+		.program_fd = open("/proc/self/exe", O_PATH | O_CLOEXEC),
+	};
 	int code;
 
 	/* That nobody reads what we say is no reason to stop. */
 	signal(SIGPIPE, SIG_IGN);
-	code = program_load(&daemon.program, options->config_path);
-
-	if (code == EXIT_FINE) {
-		missing = privileges_missing();
-		if (missing) {
-			log_error("%s", missing);
-			code = EXIT_FAILED;
-		}
+	/* Nor is a reload that is asked for before there is anything to reload. */
+	signal(SIGHUP, SIG_IGN);
+	if (daemon.program_fd < 0) {
+		log_error("cannot open /proc/self/exe: %s", strerror(errno));
+		return EXIT_FAILED;
 	}
-	if (code == EXIT_FINE) {
-		apply_log_level(&daemon);
+	code = load(&daemon);
+	if (code == EXIT_FINE)
 		code = start(&daemon) ? EXIT_FINE : EXIT_FAILED;
-	}
 	if (code == EXIT_FINE) {
 		announce_ready(&daemon);
 		event_base_dispatch(daemon.base);
@@ -423,5 +421,6 @@ int daemon_run(const struct daemon_options *options)
 	}
 	if (!stop(&daemon) && code == EXIT_FINE)
 		code = EXIT_FAILED;
+	close(daemon.program_fd);
 	return code;
 }

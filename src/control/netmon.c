@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "control/netmon.h"
 
-#include "control/route_mtu.h"
+#include "control/route.h"
 
 #include <errno.h>
 #include <event2/event_struct.h>
 #include <linux/rtnetlink.h>
+#include <net/if.h>
 #include <netlink/netlink.h>
 #include <netlink/route/addr.h>
 #include <netlink/socket.h>
@@ -229,26 +230,60 @@ static int own_addresses(struct ip_address **own, size_t *count)
 	return result;
 }
 
+/* The ways to all destinations. Returns 0 or -errno. */
+static int find_routes(const struct netmon *netmon, const struct ruleset *ruleset,
+		       struct netview_route *out)
+{
+	struct route *routes = calloc(ruleset->route_count + 1, sizeof(*routes));
+	int result = -ENOMEM;
+
+	if (routes)
+		result = route_find(netmon->mark, ruleset->routes, ruleset->route_count, routes);
+	for (size_t i = 0; result == 0 && i < ruleset->route_count; i++) {
+		out[i].mtu_bytes = routes[i].mtu_bytes;
+		out[i].source = routes[i].source;
+	}
+	free(routes);
+	return result;
+}
+
+/* The kernel index of an interface, 0 where there is none of this name. An alternative name is
+ * none: netfilter's rules do not know it. */
+static uint32_t index_of(const char *name)
+{
+	uint32_t index = if_nametoindex(name);
+	char own_name[IF_NAMESIZE];
+
+	if (index != 0 && (!if_indextoname(index, own_name) || strcmp(own_name, name) != 0))
+		return 0;
+	return index;
+}
+
 int netmon_view(struct netmon *netmon, const struct ruleset *ruleset, struct netview **view)
 {
-	uint32_t *mtu_bytes = calloc(ruleset->route_count + 1, sizeof(*mtu_bytes));
+	struct netview_route *routes = calloc(ruleset->route_count + 1, sizeof(*routes));
+	uint32_t *interfaces = calloc(ruleset->interface_count + 1, sizeof(*interfaces));
 	struct ip_address *own = NULL;
 	size_t own_count = 0;
-	int result;
+	int result = -ENOMEM;
 
-	if (!mtu_bytes)
-		return -ENOMEM;
+	if (!routes || !interfaces)
+		goto out;
 	result = own_addresses(&own, &own_count);
 	if (result < 0)
 		goto out;
-	result = route_mtu_find(netmon->mark, ruleset->routes, ruleset->route_count, mtu_bytes);
+	result = find_routes(netmon, ruleset, routes);
 	if (result < 0)
 		goto out;
-	*view = netview_create(own, own_count, mtu_bytes, ruleset->route_count);
+	for (size_t i = 0; i < ruleset->interface_count; i++)
+		interfaces[i] = index_of(ruleset->interfaces[i]);
+	*view = netview_create(own, own_count, routes, ruleset->route_count, interfaces,
+			       ruleset->interface_count);
 	if (!*view)
 		result = -ENOMEM;
 out:
 	free(own);
-	free(mtu_bytes);
+	free(routes);
+	free(interfaces);
 	return result;
 }

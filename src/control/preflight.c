@@ -43,38 +43,56 @@ static void add_name(char names[static NAMES_SIZE], const char *name)
 }
 
 /* Whether an original packet of this family may have to go on after its copies were made. */
-static bool has_transit(const struct config *config, int family)
+static bool has_transit(const struct config *config, uint8_t family)
 {
 	for (size_t i = 0; i < config->rule_count; i++) {
 		const struct config_rule *rule = &config->rules[i];
 
-		if (rule->original == ORIGINAL_DROP)
+		if (!rule->enabled || rule->original == ORIGINAL_DROP)
 			continue;
 		for (size_t j = 0; j < rule->destination_count; j++) {
-			if (rule->destinations[j].address.family == family)
+			if (config_destination_takes(&rule->destinations[j], family))
 				return true;
 		}
 	}
 	return false;
 }
 
-static void warn_forwarding(const struct config *config)
+/* Whom to tell. */
+struct listener {
+	preflight_tell *tell;
+	void *context;
+};
+
+static void tell(const struct listener *listener, const struct preflight_finding *finding)
+{
+	listener->tell(listener->context, finding);
+}
+
+static void examine_forwarding(const struct config *config, const struct listener *listener)
 {
 	static const struct {
-		int family;
-		const char *name, *path, *sysctl;
+		uint8_t family;
+		const char *path;
+		struct preflight_finding finding;
 	} families[] = {
-		{AF_INET, "IPv4", "/proc/sys/net/ipv4/ip_forward", "net.ipv4.ip_forward"},
-		{AF_INET6, "IPv6", "/proc/sys/net/ipv6/conf/all/forwarding",
-		 "net.ipv6.conf.all.forwarding"},
+		{AF_INET,
+		 "/proc/sys/net/ipv4/ip_forward",
+		 {"ipv4_forwarding", "IPv4 forwarding is off",
+		  "packets in transit will not be forwarded; if clients address this machine "
+		  "itself that is all right",
+		  "sysctl -w net.ipv4.ip_forward=1"}},
+		{AF_INET6,
+		 "/proc/sys/net/ipv6/conf/all/forwarding",
+		 {"ipv6_forwarding", "IPv6 forwarding is off",
+		  "packets in transit will not be forwarded; if clients address this machine "
+		  "itself that is all right",
+		  "sysctl -w net.ipv6.conf.all.forwarding=1"}},
 	};
 
 	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
 		if (has_transit(config, families[i].family) && read_setting(families[i].path) == 0)
-			log_warning("%s forwarding is off: packets in transit will not be "
-				    "forwarded; if clients address this machine itself that is all "
-				    "right, else: sysctl -w %s=1",
-				    families[i].name, families[i].sysctl);
+			tell(listener, &families[i].finding);
 	}
 }
 
@@ -102,29 +120,31 @@ out:
 	return names[0] != '\0';
 }
 
-static bool has_family(const struct config *config, int family)
+static bool has_family(const struct config *config, uint8_t family)
 {
 	for (size_t i = 0; i < config->rule_count; i++) {
-		for (size_t j = 0; j < config->rules[i].destination_count; j++) {
-			if (config->rules[i].destinations[j].address.family == family)
+		const struct config_rule *rule = &config->rules[i];
+
+		for (size_t j = 0; rule->enabled && j < rule->destination_count; j++) {
+			if (config_destination_takes(&rule->destinations[j], family))
 				return true;
 		}
 	}
 	return false;
 }
 
-static void warn_bridges(const struct config *config)
+static void examine_bridges(const struct config *config, const struct listener *listener)
 {
 	static const struct {
-		int family;
-		const char *name, *path, *sysctl;
+		uint8_t family;
+		const char *id, *name, *path, *sysctl;
 	} families[] = {
-		{AF_INET, "IPv4", "/proc/sys/net/bridge/bridge-nf-call-iptables",
+		{AF_INET, "ipv4_bridge", "IPv4", "/proc/sys/net/bridge/bridge-nf-call-iptables",
 		 "net.bridge.bridge-nf-call-iptables"},
-		{AF_INET6, "IPv6", "/proc/sys/net/bridge/bridge-nf-call-ip6tables",
+		{AF_INET6, "ipv6_bridge", "IPv6", "/proc/sys/net/bridge/bridge-nf-call-ip6tables",
 		 "net.bridge.bridge-nf-call-ip6tables"},
 	};
-	char names[NAMES_SIZE];
+	char names[NAMES_SIZE], title[NAMES_SIZE + 64], command[128];
 
 	if (!find_bridges(names))
 		return;
@@ -133,11 +153,15 @@ static void warn_bridges(const struct config *config)
 
 		if (value == 1 || !has_family(config, families[i].family))
 			continue;
-		log_warning(
-			"%s packets that cross a bridge (%s) are not seen, so not duplicated; if "
-			"none should be that is all right, else: %ssysctl -w %s=1",
-			families[i].name, names, value < 0 ? "modprobe br_netfilter && " : "",
-			families[i].sysctl);
+		snprintf(title, sizeof(title), "%s packets that cross a bridge (%s) are not seen",
+			 families[i].name, names);
+		snprintf(command, sizeof(command), "%ssysctl -w %s=1",
+			 value < 0 ? "modprobe br_netfilter && " : "", families[i].sysctl);
+		tell(listener,
+		     &(struct preflight_finding){
+			     families[i].id, title,
+			     "they are not duplicated; if none should be that is all right",
+			     command});
 	}
 }
 
@@ -153,10 +177,10 @@ static bool is_strict(const char *interface, int all)
 	return (own > all ? own : all) == 1;
 }
 
-static void warn_reverse_path(const struct config *config)
+static void examine_reverse_path(const struct config *config, const struct listener *listener)
 {
 	int all = read_setting(IPV4_CONF "/all/rp_filter");
-	char names[NAMES_SIZE] = "";
+	char names[NAMES_SIZE] = "", title[NAMES_SIZE + 64];
 	struct dirent *entry;
 	DIR *folder;
 
@@ -170,16 +194,33 @@ static void warn_reverse_path(const struct config *config)
 			add_name(names, name);
 	}
 	closedir(folder);
-	if (names[0] != '\0')
-		log_warning("reverse path filtering is strict on %s: originals from clients that "
-			    "are reached by another interface will not go on; if there are such "
-			    "clients: sysctl -w net.ipv4.conf.all.rp_filter=2",
-			    names);
+	if (names[0] == '\0')
+		return;
+	snprintf(title, sizeof(title), "reverse path filtering is strict on %s", names);
+	tell(listener,
+	     &(struct preflight_finding){
+		     "reverse_path", title,
+		     "originals from clients that are reached by another interface will not go on; "
+		     "if there are no such clients that is all right",
+		     "sysctl -w net.ipv4.conf.all.rp_filter=2"});
+}
+
+void preflight_examine(const struct config *config, preflight_tell *whom, void *context)
+{
+	const struct listener listener = {whom, context};
+
+	examine_forwarding(config, &listener);
+	examine_bridges(config, &listener);
+	examine_reverse_path(config, &listener);
+}
+
+static void log_finding(void *context, const struct preflight_finding *finding)
+{
+	(void)context;
+	log_warning("%s: %s, else: %s", finding->title, finding->meaning, finding->command);
 }
 
 void preflight_warn(const struct config *config)
 {
-	warn_forwarding(config);
-	warn_bridges(config);
-	warn_reverse_path(config);
+	preflight_examine(config, log_finding, NULL);
 }

@@ -2,6 +2,7 @@
 #include "control/rules_script.h"
 
 #include "control/log.h"
+#include "control/timer.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -40,24 +41,24 @@ static int text_as_file(const char *text, size_t length)
 	return fd;
 }
 
-/* The script asks the program that runs it for the rules, not another version in the PATH. */
-static int set_environment(unsigned worker_count)
+/* The script asks the program that runs it for the rules, not another version in the PATH, nor one
+ * that an upgrade has put in its place. */
+static int set_environment(const struct rules_script_input *input)
 {
-	char path[4096], workers[16];
-	ssize_t length = readlink("/proc/self/exe", path, sizeof(path) - 1);
+	char path[32], workers[16];
 
-	if (length < 0)
-		return -errno;
-	path[length] = '\0';
-	snprintf(workers, sizeof(workers), "%u", worker_count);
+	snprintf(path, sizeof(path), "/dev/fd/%d", input->program_fd);
+	snprintf(workers, sizeof(workers), "%u", input->worker_count);
 	if (setenv("TRAFFICDUPLICATOR", path, 1) < 0 ||
-	    setenv("TRAFFICDUPLICATOR_WORKERS", workers, 1) < 0)
+	    setenv("TRAFFICDUPLICATOR_WORKERS", workers, 1) < 0 ||
+	    setenv("TRAFFICDUPLICATOR_RESOLVED", input->resolved, 1) < 0)
 		return -errno;
 	return 0;
 }
 
 /* Returns the child's pid or -errno. */
-static pid_t spawn(const char *script, const char *verb, int config_fd, int ended_fd)
+static pid_t spawn(const char *script, const char *verb, int config_fd, int program_fd,
+		   int ended_fd)
 {
 	char config_path[32];
 	char *arguments[] = {(char *)script, (char *)verb, "-c", config_path, NULL};
@@ -75,6 +76,7 @@ static pid_t spawn(const char *script, const char *verb, int config_fd, int ende
 	/* Onto themselves: that is how a descriptor is handed on (posix_spawn(3posix)). */
 	posix_spawn_file_actions_adddup2(&actions, ended_fd, ended_fd);
 	posix_spawn_file_actions_adddup2(&actions, config_fd, config_fd);
+	posix_spawn_file_actions_adddup2(&actions, program_fd, program_fd);
 	posix_spawnattr_init(&attributes);
 	posix_spawnattr_setsigmask(&attributes, &none);
 	sigemptyset(&pipe_signal);
@@ -95,11 +97,14 @@ static pid_t spawn(const char *script, const char *verb, int config_fd, int ende
 static int wait_for(pid_t pid, int pipe_fd)
 {
 	struct pollfd fd = {.fd = pipe_fd};
+	uint64_t now_ms = timer_now_ms(), deadline_ms = now_ms + TIMEOUT_MS;
 	int ready, status;
 
-	do
-		ready = poll(&fd, 1, TIMEOUT_MS);
-	while (ready < 0 && errno == EINTR);
+	/* Signals of ours, a reload or a stop, make it no longer. */
+	do {
+		ready = poll(&fd, 1, now_ms < deadline_ms ? (int)(deadline_ms - now_ms) : 0);
+		now_ms = timer_now_ms();
+	} while (ready < 0 && errno == EINTR);
 	if (ready == 0)
 		kill(-pid, SIGKILL);
 	while (waitpid(pid, &status, 0) < 0)
@@ -110,18 +115,17 @@ static int wait_for(pid_t pid, int pipe_fd)
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : 1;
 }
 
-int rules_script_run(const char *script, const char *verb, const char *config_text,
-		     size_t config_length, unsigned worker_count)
+int rules_script_run(const char *script, const char *verb, const struct rules_script_input *input)
 {
-	int fd = text_as_file(config_text, config_length);
-	int result = fd < 0 ? fd : set_environment(worker_count);
+	int fd = text_as_file(input->config_text, input->config_length);
+	int result = fd < 0 ? fd : set_environment(input);
 	int ends[2];
 	pid_t pid;
 
 	if (!result && pipe2(ends, O_CLOEXEC) < 0)
 		result = -errno;
 	if (!result) {
-		pid = spawn(script, verb, fd, ends[1]);
+		pid = spawn(script, verb, fd, input->program_fd, ends[1]);
 		close(ends[1]);
 		result = pid < 0 ? (int)pid : wait_for(pid, ends[0]);
 		close(ends[0]);

@@ -4,6 +4,7 @@
 #include <json-c/json.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <sys/socket.h>
 
 /* Takes ownership of value, which is NULL where memory ran out. Returns whether it was added. */
 static bool put(struct json_object *object, const char *key, struct json_object *value)
@@ -63,7 +64,17 @@ static struct json_object *dropped_object(const counter dropped_pkts[static REAS
 	return complete(object, ok);
 }
 
-static struct json_object *destination_object(const struct config_destination *config,
+/* "unchecked" is honest: nobody has asked such a destination how it is. */
+static const char *state_name(const struct config_destination *config, bool is_up)
+{
+	if (config->address.family == AF_UNSPEC)
+		return "unresolved";
+	if (config->check == CHECK_NONE)
+		return "unchecked";
+	return is_up ? "up" : "down";
+}
+
+static struct json_object *destination_object(const struct config_destination *config, bool is_up,
 					      const struct counters_destination *counters)
 {
 	struct json_object *object = json_object_new_object();
@@ -74,7 +85,7 @@ static struct json_object *destination_object(const struct config_destination *c
 		object && put_text(object, "name", config->name) &&
 			put_text(object, "address", ip_format(&config->address, address)) &&
 			put_number(object, "port", config->port) &&
-			put_text(object, "state", "unchecked") &&
+			put_text(object, "state", state_name(config, is_up)) &&
 			put_counter(object, "due_pkts", &counters->due_pkts) &&
 			put_counter(object, "sampled_out_pkts", &counters->sampled_out_pkts) &&
 			put_counter(object, "sent_pkts", &counters->sent_pkts) &&
@@ -92,6 +103,7 @@ static struct json_object *destinations_object(const struct status *status,
 		size_t index = rule->first_destination + i;
 
 		ok = append(array, destination_object(status->ruleset->destinations[index].config,
+						      status->is_up[index] != 0,
 						      &status->counters->destinations[index]));
 	}
 	return complete(array, ok);

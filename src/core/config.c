@@ -53,8 +53,8 @@ out:
 	return config;
 }
 
-struct config *config_parse(const char *text, size_t length, const char *file,
-			    struct config_errors *errors)
+struct config *config_parse_partly(const char *text, size_t length, const char *file, bool *clean,
+				   struct config_errors *errors)
 {
 	struct config_report report = {.file = file};
 	struct config_tree tree;
@@ -64,13 +64,22 @@ struct config *config_parse(const char *text, size_t length, const char *file,
 		config_duplicates_mark(&tree, &report);
 		config = read_root(&tree, &report);
 	}
-	if (!config_report_is_clean(&report)) {
-		config_free(config);
-		config = NULL;
-	}
+	*clean = config_report_is_clean(&report);
 	config_locate_free(&tree);
 	config_report_finish(&report, errors);
 	return config;
+}
+
+struct config *config_parse(const char *text, size_t length, const char *file,
+			    struct config_errors *errors)
+{
+	bool clean;
+	struct config *config = config_parse_partly(text, length, file, &clean, errors);
+
+	if (clean)
+		return config;
+	config_free(config);
+	return NULL;
 }
 
 void config_free(struct config *config)
@@ -92,15 +101,39 @@ unsigned config_workers(const struct config_settings *settings, unsigned cpu_cou
 	return cpu_count < CONFIG_WORKERS_MAX ? cpu_count : CONFIG_WORKERS_MAX;
 }
 
-/* The rule that listens to what a destination gets, or NULL. */
+/* Whether a rule listens to a port that copies to a destination of another, or the same, go to. */
+static bool listens_to_port(const struct config_rule *listener, const struct config_rule *rule,
+			    const struct config_destination *destination)
+{
+	if (destination->port != 0)
+		return config_ports_contain(listener, destination->port);
+	for (size_t i = 0; i < rule->port_count; i++)
+		for (size_t j = 0; j < listener->port_count; j++)
+			if (rule->ports[i].first <= listener->ports[j].last &&
+			    listener->ports[j].first <= rule->ports[i].last)
+				return true;
+	return false;
+}
+
+static bool listens_at(const struct config_rule *listener, const struct ip_address *address)
+{
+	for (size_t i = 0; i < listener->listen_count; i++)
+		if (ip_prefix_contains(&listener->listens[i].prefix, address))
+			return true;
+	return listener->listen_count == 0;
+}
+
+/* The rule that listens to what a destination gets, or NULL. A rule that is disabled listens to
+ * nothing, but is made to listen to its own copies by nothing but to be enabled. */
 static const struct config_rule *find_listener(const struct config *config,
 					       const struct config_rule *rule,
 					       const struct config_destination *destination)
 {
-	if (destination->port == 0)
-		return rule;
 	for (size_t i = 0; i < config->rule_count; i++)
-		if (config_ports_contain(&config->rules[i], destination->port))
+		if (!config->rules[i].unsure &&
+		    (config->rules[i].enabled || &config->rules[i] == rule) &&
+		    listens_to_port(&config->rules[i], rule, destination) &&
+		    listens_at(&config->rules[i], &destination->address))
 			return &config->rules[i];
 	return NULL;
 }
@@ -109,22 +142,44 @@ static void check_destination(const struct config *config, const struct config_r
 			      const struct config_destination *destination,
 			      const struct ip_interface_address *own, struct config_report *report)
 {
-	const struct config_rule *listener = find_listener(config, rule, destination);
 	char text[IP_TEXT_SIZE], name[CONFIG_TEXT_SIZE], other[CONFIG_TEXT_SIZE];
+	char place[CONFIG_PLACE_SIZE];
+	const struct config_rule *listener = ip_equal(&destination->address, &own->address)
+						     ? find_listener(config, rule, destination)
+						     : NULL;
 
 	config_text_quote(rule->name, name);
-	if (ip_equal(&destination->address, &own->address) && listener)
+	config_destination_place(destination, place);
+	if (listener)
 		config_report_add(report, destination->line,
 				  "rule %s: DESTINATION: \"%s\": this machine itself, at a port "
 				  "that rule %s listens to; write another host or port",
-				  name, destination->name,
-				  config_text_quote(listener->name, other));
+				  name, place, config_text_quote(listener->name, other));
 	if (ip_is_directed_broadcast(&destination->address, own))
 		config_report_add(report, destination->line,
 				  "rule %s: DESTINATION: \"%s\": the broadcast address of this "
 				  "machine's network %s/%u; write the address of a host",
-				  name, destination->name, ip_format(&own->address, text),
-				  own->prefix_bits);
+				  name, place, ip_format(&own->address, text), own->prefix_bits);
+	if (ip_is_directed_broadcast(&destination->source_address, own))
+		config_report_add(report, destination->line,
+				  "rule %s: DESTINATION: \"%s\": its SOURCE is the broadcast "
+				  "address of this machine's network %s/%u; write the address of a "
+				  "host",
+				  name, place, ip_format(&own->address, text), own->prefix_bits);
+}
+
+const char *config_unusable_here(const struct config *config, const struct config_rule *rule,
+				 const struct config_destination *destination,
+				 const struct ip_interface_address *addresses, size_t address_count)
+{
+	for (size_t i = 0; i < address_count; i++) {
+		if (ip_is_directed_broadcast(&destination->address, &addresses[i]))
+			return "the broadcast address of a network of this machine";
+		if (ip_equal(&destination->address, &addresses[i].address) &&
+		    find_listener(config, rule, destination))
+			return "this machine itself, at a port that a rule listens to";
+	}
+	return NULL;
 }
 
 bool config_check_addresses(const struct config *config, const char *file,
@@ -138,7 +193,7 @@ bool config_check_addresses(const struct config *config, const char *file,
 		const struct config_rule *rule = &config->rules[i];
 
 		for (size_t j = 0; j < rule->destination_count; j++)
-			for (size_t k = 0; k < address_count; k++)
+			for (size_t k = 0; k < address_count && !rule->destinations[j].unsure; k++)
 				check_destination(config, rule, &rule->destinations[j],
 						  &addresses[k], &report);
 	}

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* A config as understood, in words. */
-#include "core/config.h"
+#include "core/config_print.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const char *original_words(enum original_mode mode)
 {
@@ -43,6 +44,137 @@ static void print_ports(FILE *out, const struct config_rule *rule)
 	fprintf(out, "\n");
 }
 
+/* The entries of SOURCEADDRESS or LISTENADDRESS that are exclusions, or those that are not. */
+static size_t print_prefixes(FILE *out, const struct config_prefix *prefixes, size_t count,
+			     bool excluded, const char *lead)
+{
+	char text[IP_PREFIX_TEXT_SIZE];
+	size_t printed = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (prefixes[i].excluded != excluded)
+			continue;
+		fprintf(out, "%s%s", printed ? ", " : lead,
+			ip_prefix_format(&prefixes[i].prefix, text));
+		printed++;
+	}
+	return printed;
+}
+
+static void print_clients(FILE *out, const struct config_rule *rule)
+{
+	if (rule->source_count == 0)
+		return;
+	fprintf(out, "  clients       ");
+	if (print_prefixes(out, rule->sources, rule->source_count, false, "") > 0)
+		print_prefixes(out, rule->sources, rule->source_count, true, "; not ");
+	else
+		print_prefixes(out, rule->sources, rule->source_count, true, "all but ");
+	fprintf(out, "\n");
+}
+
+/* What a packet must be besides UDP to a port, where the rule says so. */
+static void print_filters(FILE *out, const struct config_rule *rule)
+{
+	print_clients(out, rule);
+	if (rule->listen_count > 0) {
+		print_prefixes(out, rule->listens, rule->listen_count, false, "  sent to       ");
+		fprintf(out, "\n");
+	}
+	for (size_t i = 0; i < rule->interface_count; i++)
+		fprintf(out, "%s%s%s", i ? ", " : "  arriving at   ", rule->interfaces[i],
+			i + 1 == rule->interface_count ? "\n" : "");
+}
+
+/* Begins a remark on a destination: all of them stand in one pair of brackets. */
+static void begin_remark(FILE *out, unsigned *remarks)
+{
+	fputs((*remarks)++ ? ", " : " (", out);
+}
+
+static void print_source(FILE *out, const struct config_destination *destination, unsigned *remarks)
+{
+	char text[IP_TEXT_SIZE];
+
+	if (destination->source == SOURCE_CLIENT)
+		return;
+	begin_remark(out, remarks);
+	fprintf(out, "from %s",
+		destination->source == SOURCE_FIXED ? ip_format(&destination->source_address, text)
+						    : "this machine's own address");
+}
+
+static void print_check(FILE *out, const struct config_destination *destination, unsigned *remarks)
+{
+	if (destination->check == CHECK_NONE)
+		return;
+	begin_remark(out, remarks);
+	fprintf(out, "checked by %s", check_kind_name(destination->check));
+	if (destination->check == CHECK_TCP)
+		fprintf(out, "/%u", destination->check_port);
+}
+
+static void print_own_ttl(FILE *out, const struct config_rule *rule, const struct ttl_policy *ttl,
+			  unsigned *remarks)
+{
+	if (ttl->mode == rule->ttl.mode && ttl->value == rule->ttl.value)
+		return;
+	begin_remark(out, remarks);
+	if (ttl->mode == TTL_SET)
+		fprintf(out, "ttl %u", ttl->value);
+	else
+		fprintf(out, "ttl %s", ttl->mode == TTL_DECREMENT ? "decrement" : "keep");
+}
+
+void config_print_destination(FILE *out, const struct config_rule *rule, size_t index)
+{
+	const struct config_destination *destination = &rule->destinations[index];
+	char place[CONFIG_PLACE_SIZE];
+	unsigned remarks = 0;
+
+	fprintf(out, "%s", destination->name);
+	if (strcmp(destination->name, config_destination_place(destination, place)) != 0)
+		fprintf(out, ": %s", place);
+	if (destination->port == 0) {
+		begin_remark(out, &remarks);
+		fprintf(out, "the packet's own port");
+	}
+	print_source(out, destination, &remarks);
+	if (destination->sample > 1) {
+		begin_remark(out, &remarks);
+		fprintf(out, "1 copy in %u", destination->sample);
+	}
+	print_check(out, destination, &remarks);
+	print_own_ttl(out, rule, &destination->ttl, &remarks);
+	fprintf(out, "%s", remarks ? ")" : "");
+}
+
+static const char *balance_words(enum balance_mode mode)
+{
+	switch (mode) {
+	case BALANCE_ROUND_ROBIN:
+		return "each packet to one destination, in turn";
+	case BALANCE_HASH:
+		return "each packet to one destination, always the same for a client";
+	default:
+		return "each packet to the first destination that is up";
+	}
+}
+
+/* How many copies leave, where it is not one of every packet to every destination. */
+static void print_choice(FILE *out, const struct config_rule *rule)
+{
+	if (rule->balance != BALANCE_ALL)
+		fprintf(out, "  balance       %s: %s\n", balance_mode_name(rule->balance),
+			balance_words(rule->balance));
+	if (rule->sample > 1)
+		fprintf(out, "  sample        1 packet in %u is duplicated\n", rule->sample);
+	if (rule->rate_limit_pps > 0)
+		fprintf(out,
+			"  rate limit    %u packets/s: copies above it are dropped and counted\n",
+			rule->rate_limit_pps);
+}
+
 static void print_ttl(FILE *out, const struct ttl_policy *ttl)
 {
 	fprintf(out, "  ttl           ");
@@ -54,27 +186,40 @@ static void print_ttl(FILE *out, const struct ttl_policy *ttl)
 		fprintf(out, "keep: as the packet came\n");
 }
 
-static void print_rule(FILE *out, const struct config_rule *rule)
+void config_print_matching(FILE *out, const struct config_rule *rule)
 {
-	fprintf(out, "Rule \"%s\"\n", rule->name);
 	print_ports(out, rule);
-	for (size_t i = 0; i < rule->destination_count; i++)
-		fprintf(out, "  %-13s %*zu  %s%s\n", i ? "" : "destinations",
-			rule->destination_count > 9 ? 2 : 1, i + 1, rule->destinations[i].name,
-			rule->destinations[i].port ? "" : " (the packet's own port)");
+	print_filters(out, rule);
+}
+
+void config_print_sending(FILE *out, const struct config_rule *rule)
+{
+	print_choice(out, rule);
 	fprintf(out, "  original      %s: %s\n", original_mode_name(rule->original),
 		original_words(rule->original));
 	fprintf(out, "  oversize      %s: %s\n", oversize_mode_name(rule->oversize),
 		oversize_words(rule->oversize));
 	print_ttl(out, &rule->ttl);
+}
+
+static void print_rule(FILE *out, const struct config_rule *rule)
+{
+	fprintf(out, "Rule \"%s\"%s\n", rule->name, rule->enabled ? "" : " (disabled)");
+	config_print_matching(out, rule);
+	for (size_t i = 0; i < rule->destination_count; i++) {
+		fprintf(out, "  %-13s %*zu  ", i ? "" : "destinations",
+			rule->destination_count > 9 ? 2 : 1, i + 1);
+		config_print_destination(out, rule, i);
+		fprintf(out, "\n");
+	}
+	config_print_sending(out, rule);
 	fprintf(out, "\n");
 }
 
-static void print_settings(FILE *out, const struct config_settings *settings, unsigned cpu_count)
+void config_print_settings(FILE *out, const struct config_settings *settings, unsigned cpu_count)
 {
 	unsigned workers = config_workers(settings, cpu_count);
 
-	fprintf(out, "Settings\n");
 	fprintf(out, "  queues        %u", settings->queue);
 	if (workers > 1)
 		fprintf(out, "-%u", settings->queue + workers - 1);
@@ -85,6 +230,8 @@ static void print_settings(FILE *out, const struct config_settings *settings, un
 		when_full_words(settings->when_full));
 	fprintf(out, "  mark          0x%x on every copy\n", settings->mark);
 	fprintf(out, "  log level     %s\n", log_level_name(settings->log_level));
+	if (settings->auto_reload)
+		fprintf(out, "  auto reload   when the file changes\n");
 }
 
 char *config_describe(const struct config *config, unsigned cpu_count)
@@ -98,7 +245,8 @@ char *config_describe(const struct config *config, unsigned cpu_count)
 		return NULL;
 	for (size_t i = 0; i < config->rule_count; i++)
 		print_rule(out, &config->rules[i]);
-	print_settings(out, &config->settings, cpu_count);
+	fprintf(out, "Settings\n");
+	config_print_settings(out, &config->settings, cpu_count);
 	failed = ferror(out) != 0;
 	if (fclose(out) != 0 || failed) {
 		free(text);

@@ -276,6 +276,39 @@ bool config_read_integer(const struct config_value *value, int64_t minimum, int6
 	return true;
 }
 
+bool config_read_bool(const struct config_value *value, bool *out)
+{
+	if (!json_object_is_type(value->json, json_type_boolean)) {
+		config_read_error(value, "write true or false%s",
+				  json_object_is_type(value->json, json_type_string)
+					  ? ", without quotation marks"
+					  : "");
+		return false;
+	}
+	*out = json_object_get_boolean(value->json);
+	return true;
+}
+
+bool config_read_name(const struct config_value *value, const char *name)
+{
+	size_t left = strlen(name), length;
+
+	if (left == 0 || left > CONFIG_RULE_NAME_MAX) {
+		config_read_error_about(value, "the name has %zu bytes; write a name of 1 to %d",
+					left, CONFIG_RULE_NAME_MAX);
+		return false;
+	}
+	for (; left > 0; name += length, left -= length) {
+		length = config_text_character(name, left);
+		if (config_text_is_control(name, length)) {
+			config_read_error_about(value, "a control character in the name; "
+						       "write a name without");
+			return false;
+		}
+	}
+	return true;
+}
+
 bool config_read_choice(const struct config_value *value, const char *const *names, unsigned *out)
 {
 	char list[128] = "";

@@ -93,6 +93,13 @@ static void read_log_level(const struct config_value *value, void *target)
 		settings->log_level = (enum log_level)choice;
 }
 
+static void read_auto_reload(const struct config_value *value, void *target)
+{
+	struct config_settings *settings = target;
+
+	config_read_bool(value, &settings->auto_reload);
+}
+
 void config_settings_read(const struct config_value *value, struct config_settings *settings)
 {
 	static const struct config_key keys[] = {
@@ -102,6 +109,7 @@ void config_settings_read(const struct config_value *value, struct config_settin
 		{"WHENFULL", NULL, read_when_full},
 		{"MARK", NULL, read_mark},
 		{"LOGLEVEL", NULL, read_log_level},
+		{"AUTORELOAD", NULL, read_auto_reload},
 	};
 	struct config_value queue;
 	unsigned workers_max;

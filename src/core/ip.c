@@ -2,6 +2,7 @@
 #include "core/ip.h"
 
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -32,6 +33,76 @@ const char *ip_format(const struct ip_address *address, char text[static IP_TEXT
 size_t ip_length_bytes(uint8_t family)
 {
 	return family == AF_INET6 ? 16 : 4;
+}
+
+/* Reads a prefix length: decimal, without sign or leading zeros. */
+static bool parse_bits(const char *text, size_t length, size_t maximum, uint8_t *bits)
+{
+	unsigned number = 0;
+
+	if (length == 0 || length > 3 || (length > 1 && text[0] == '0'))
+		return false;
+	for (size_t i = 0; i < length; i++) {
+		if (text[i] < '0' || text[i] > '9')
+			return false;
+		number = number * 10 + (unsigned)(text[i] - '0');
+	}
+	if (number > maximum)
+		return false;
+	*bits = (uint8_t)number;
+	return true;
+}
+
+bool ip_prefix_parse(const char *text, size_t length, struct ip_prefix *out)
+{
+	const char *slash = memchr(text, '/', length);
+	size_t address_length = slash ? (size_t)(slash - text) : length;
+	struct ip_prefix prefix;
+	struct ip_address address;
+	uint8_t bits;
+
+	if (!ip_parse(text, address_length, &address))
+		return false;
+	bits = (uint8_t)(ip_length_bytes(address.family) * 8);
+	if (slash && !parse_bits(slash + 1, length - address_length - 1, bits, &bits))
+		return false;
+	prefix = ip_prefix_of(&address, bits);
+	if (!ip_equal(&prefix.address, &address))
+		return false;
+	*out = prefix;
+	return true;
+}
+
+struct ip_prefix ip_prefix_of(const struct ip_address *address, uint8_t bits)
+{
+	struct ip_prefix prefix = {.address = {.family = address->family}, .bits = bits};
+	size_t whole = bits / 8;
+
+	memcpy(prefix.address.bytes, address->bytes, whole);
+	if (bits % 8)
+		prefix.address.bytes[whole] =
+			(uint8_t)(address->bytes[whole] & 0xff << (8 - bits % 8));
+	return prefix;
+}
+
+bool ip_prefix_contains(const struct ip_prefix *prefix, const struct ip_address *address)
+{
+	const uint8_t *network = prefix->address.bytes;
+	size_t whole = prefix->bits / 8;
+	unsigned rest = prefix->bits % 8;
+
+	if (prefix->address.family != address->family ||
+	    memcmp(network, address->bytes, whole) != 0)
+		return false;
+	return rest == 0 || (network[whole] ^ address->bytes[whole]) >> (8 - rest) == 0;
+}
+
+const char *ip_prefix_format(const struct ip_prefix *prefix, char text[static IP_PREFIX_TEXT_SIZE])
+{
+	ip_format(&prefix->address, text);
+	if (prefix->bits < ip_length_bytes(prefix->address.family) * 8)
+		snprintf(text + strlen(text), sizeof "/128", "/%u", prefix->bits);
+	return text;
 }
 
 bool ip_equal(const struct ip_address *a, const struct ip_address *b)

@@ -29,6 +29,16 @@ static enum nfq_wire_kind parse_error(const uint8_t *body, size_t length,
 	return error < 0 ? NFQ_WIRE_ERROR : NFQ_WIRE_OTHER;
 }
 
+static uint32_t load_be32(const uint8_t *value, size_t length)
+{
+	uint32_t number_be;
+
+	if (length < sizeof(number_be))
+		return 0;
+	memcpy(&number_be, value, sizeof(number_be));
+	return ntohl(number_be);
+}
+
 /* What the attributes of a packet message said; a bit per attribute that was there. */
 enum { SEEN_HEADER = 1, SEEN_PAYLOAD = 2 };
 
@@ -48,6 +58,12 @@ static unsigned take_attribute(uint16_t type, const uint8_t *value, size_t lengt
 		message->payload = value;
 		message->payload_bytes = (uint32_t)length;
 		return SEEN_PAYLOAD;
+	case NFQA_IFINDEX_INDEV:
+		message->interface = load_be32(value, length);
+		return 0;
+	case NFQA_IFINDEX_PHYSINDEV:
+		message->bridge_port = load_be32(value, length);
+		return 0;
 	case NFQA_CAP_LEN:
 		/* Present exactly when the packet was longer than what was copied. */
 		message->truncated = true;

@@ -57,13 +57,36 @@ static void load_address(struct ip_address *out, uint8_t family, const uint8_t *
 	memcpy(out->bytes, at, ip_length_bytes(family));
 }
 
+/* An address whose family is not known yet is all zeros, and so is its sum. */
+static uint32_t address_sum(const struct ip_address *address)
+{
+	return checksum_fold(checksum_sum(address->bytes, sizeof(address->bytes)));
+}
+
 void packet_target_init(struct packet_target *target, const struct ip_address *address,
 			uint16_t port_be)
 {
-	target->address = *address;
-	target->port_be = port_be;
-	target->address_sum =
-		checksum_fold(checksum_sum(address->bytes, ip_length_bytes(address->family)));
+	*target = (struct packet_target){
+		.address = *address, .port_be = port_be, .address_sum = address_sum(address)};
+}
+
+void packet_target_set_source(struct packet_target *target, const struct ip_address *source)
+{
+	target->source = *source;
+	target->source_sum = address_sum(source);
+}
+
+bool packet_source_is_sound(const struct ip_address *source)
+{
+	switch (ip_kind(source)) {
+	case IP_UNSPECIFIED:
+	case IP_LOOPBACK:
+	case IP_MULTICAST:
+	case IP_BROADCAST:
+		return false;
+	default:
+		return true;
+	}
 }
 
 /* The UDP header, and what the parts of a packet have in common once it is found. */
@@ -86,18 +109,10 @@ static enum packet_status parse_udp(struct packet *packet, uint8_t family, size_
 	packet->destination_port_be = load_raw16(udp + UDP_DESTINATION_PORT);
 	load_address(&packet->source, family, data + source_offset);
 	load_address(&packet->destination, family, data + destination_offset);
-	packet->destination_sum =
-		checksum_fold(checksum_sum(packet->destination.bytes, ip_length_bytes(family)));
+	packet->source_sum = address_sum(&packet->source);
+	packet->destination_sum = address_sum(&packet->destination);
 
-	switch (ip_kind(&packet->source)) {
-	case IP_UNSPECIFIED:
-	case IP_LOOPBACK:
-	case IP_MULTICAST:
-	case IP_BROADCAST:
-		return PACKET_MALFORMED;
-	default:
-		return PACKET_OK;
-	}
+	return packet_source_is_sound(&packet->source) ? PACKET_OK : PACKET_MALFORMED;
 }
 
 /*
@@ -238,13 +253,20 @@ uint8_t packet_ttl(const struct packet *packet)
 	return packet->data[packet->destination.family == AF_INET ? IPV4_TTL : IPV6_HOP_LIMIT];
 }
 
-/* Address and TTL of an IPv4 header, and its checksum. */
-static void rewrite_ipv4(const struct packet *packet, const struct packet_target *target,
+/* Sums of the addresses that a checksum covered, and of those that it will cover. */
+struct address_sums {
+	uint32_t old, new;
+};
+
+/* Addresses and TTL of an IPv4 header, and its checksum. */
+static void rewrite_ipv4(const struct packet_target *target, const struct address_sums *sums,
 			 uint8_t ttl, uint8_t *headers)
 {
-	uint32_t old_sum = packet->destination_sum + load_raw16(headers + IPV4_TTL);
-	uint32_t new_sum = target->address_sum;
+	uint32_t old_sum = sums->old + load_raw16(headers + IPV4_TTL);
+	uint32_t new_sum = sums->new;
 
+	if (target->source.family != AF_UNSPEC)
+		memcpy(headers + IPV4_SOURCE, target->source.bytes, 4);
 	headers[IPV4_TTL] = ttl;
 	new_sum += load_raw16(headers + IPV4_TTL); /* TTL and protocol share a word */
 	memcpy(headers + IPV4_DESTINATION, target->address.bytes, 4);
@@ -257,14 +279,20 @@ void packet_rewrite(const struct packet *packet, const struct packet_target *tar
 {
 	uint16_t port_be = target->port_be != 0 ? target->port_be : packet->destination_port_be;
 	uint8_t *udp = headers + packet->udp_offset;
-	bool ipv4 = packet->destination.family == AF_INET;
+	bool new_source = target->source.family != AF_UNSPEC;
+	struct address_sums sums = {
+		packet->destination_sum + (new_source ? packet->source_sum : 0),
+		target->address_sum + (new_source ? target->source_sum : 0),
+	};
 	uint16_t checksum_be;
 
 	memcpy(headers, packet->data, packet->headers_bytes);
-	if (ipv4) {
-		rewrite_ipv4(packet, target, ttl, headers);
+	if (packet->destination.family == AF_INET) {
+		rewrite_ipv4(target, &sums, ttl, headers);
 	} else {
 		headers[IPV6_HOP_LIMIT] = ttl;
+		if (new_source)
+			memcpy(headers + IPV6_SOURCE, target->source.bytes, 16);
 		memcpy(headers + IPV6_DESTINATION, target->address.bytes, 16);
 	}
 
@@ -272,8 +300,7 @@ void packet_rewrite(const struct packet *packet, const struct packet_target *tar
 	checksum_be = load_raw16(udp + UDP_CHECKSUM);
 	if (checksum_be == 0)
 		return; /* none was made, and none is due (RFC 768; RFC 6935 for IPv6) */
-	checksum_be =
-		checksum_update(checksum_be, packet->destination_sum + packet->destination_port_be,
-				target->address_sum + port_be);
+	checksum_be = checksum_update(checksum_be, sums.old + packet->destination_port_be,
+				      sums.new + port_be);
 	store_raw16(udp + UDP_CHECKSUM, checksum_be != 0 ? checksum_be : 0xffff);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/rules_text.h"
 
+#include "core/rules_sets_text.h"
+
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -20,48 +22,6 @@ static uint32_t mark_bit(const struct config *config)
 	return bit;
 }
 
-/* The ports that rules of one family listen to, as nft set elements. */
-static void write_ports(FILE *out, const struct config *config, uint8_t family)
-{
-	bool listens[UINT16_MAX + 2] = {false};
-	const char *separator = "\t\telements = { ";
-
-	for (size_t r = 0; r < config->rule_count; r++) {
-		const struct config_rule *rule = &config->rules[r];
-		bool sends = false;
-
-		for (size_t d = 0; d < rule->destination_count; d++)
-			sends |= rule->destinations[d].address.family == family;
-		for (size_t p = 0; sends && p < rule->port_count; p++)
-			for (unsigned port = rule->ports[p].first; port <= rule->ports[p].last;
-			     port++)
-				listens[port] = true;
-	}
-	for (unsigned first = 1; first <= UINT16_MAX; first++) {
-		unsigned last = first;
-
-		if (!listens[first])
-			continue;
-		while (listens[last + 1])
-			last++;
-		fprintf(out, first == last ? "%s%u" : "%s%u-%u", separator, first, last);
-		separator = ", ";
-		first = last;
-	}
-	if (separator[0] == ',')
-		fputs(" }\n", out);
-}
-
-/* One set of ports per family: a packet that no rule sends on never leaves the kernel. */
-static void write_port_set(FILE *out, const struct config *config, uint8_t family)
-{
-	fprintf(out, "\tset ports_ipv%c {\n\t\ttype inet_service\n\t\tflags interval\n",
-		family == AF_INET ? '4' : '6');
-	if (config)
-		write_ports(out, config, family);
-	fputs("\t}\n\n", out);
-}
-
 /*
  * The table and its chains, without content. Declaring what exists already changes nothing. Our
  * chain comes after defragmentation (-400) and before the raw tables (-300) and connection
@@ -70,8 +30,7 @@ static void write_port_set(FILE *out, const struct config *config, uint8_t famil
 static void write_frame(FILE *out, const struct rules_text_options *options)
 {
 	fputs("table " TABLE " {\n", out);
-	write_port_set(out, NULL, AF_INET);
-	write_port_set(out, NULL, AF_INET6);
+	rules_sets_text_declare(out);
 	fputs("\tchain reassembly {\n\t}\n\n"
 	      "\tchain duplicate {\n\t}\n\n"
 	      "\tchain prerouting {\n"
@@ -85,10 +44,7 @@ static void write_frame(FILE *out, const struct rules_text_options *options)
 	      "\t\ttype filter hook output priority -450; policy accept;\n\t}\n\n"
 	      "\tchain own_errors {\n"
 	      "\t\ttype filter hook output priority 0; policy accept;\n\t}\n"
-	      "}\n\n"
-	      "flush table " TABLE "\n"
-	      "flush set " TABLE " ports_ipv4\n"
-	      "flush set " TABLE " ports_ipv6\n\n",
+	      "}\n\n",
 	      out);
 }
 
@@ -127,14 +83,7 @@ static void write_duplicate(FILE *out, const struct config *config,
 		fprintf(out, "queue flags bypass to %u\n", queue);
 	else
 		fprintf(out, "queue flags bypass to %u-%u\n", queue, queue + workers - 1);
-	fprintf(out,
-		"\t}\n\n"
-		"\tchain prerouting {\n"
-		"\t\tmeta mark 0x%08" PRIx32 " return\n"
-		"\t\tmeta nfproto ipv4 udp dport @ports_ipv4 goto duplicate\n"
-		"\t\tmeta nfproto ipv6 udp dport @ports_ipv6 goto duplicate\n"
-		"\t}\n\n",
-		config->settings.mark);
+	fputs("\t}\n\n", out);
 	if (options->way == RULES_WAY_IPTABLES)
 		fprintf(out,
 			"\t# What goes on after the queue has the mark that it came with.\n"
@@ -144,41 +93,89 @@ static void write_duplicate(FILE *out, const struct config *config,
 			bit, ~bit);
 }
 
+static void write_unmarked(FILE *out, const struct config *config)
+{
+	fprintf(out, "\tchain prerouting {\n\t\tmeta mark 0x%08" PRIx32 " return\n",
+		config->settings.mark);
+}
+
+/*
+ * What a transaction changes in a set and in the rules is not seen at one moment: the elements that
+ * it flushes can be gone before those that it adds are there (nft_set_pipapo.c, nft_set_rbtree.c;
+ * how, and for how long, is another matter in each kernel). Therefore a set is changed only while
+ * no rule uses it. By then packets are chosen by what those of all rules have in common: a port
+ * that some rule listens to.
+ */
+static void write_prerouting_meanwhile(FILE *out, const struct config *config)
+{
+	write_unmarked(out, config);
+	rules_sets_text_match_all_ports(out, AF_INET, "goto duplicate");
+	rules_sets_text_match_all_ports(out, AF_INET6, "goto duplicate");
+	fputs("\t}\n\n", out);
+}
+
+/* A packet that no rule applies to never leaves the kernel. */
+static void write_prerouting(FILE *out, const struct config *config, const struct rules_sets *ipv4,
+			     const struct rules_sets *ipv6)
+{
+	fputs("flush chain " TABLE " prerouting\n\ntable " TABLE " {\n", out);
+	write_unmarked(out, config);
+	rules_sets_text_match(out, ipv4, AF_INET, "goto duplicate");
+	rules_sets_text_match(out, ipv6, AF_INET6, "goto duplicate");
+	fputs("\t}\n}\n", out);
+}
+
+/* Addresses of one family that ICMP errors quote, as a list for nft. */
+struct quoted {
+	FILE *out;
+	uint8_t family;
+	const char *separator; /* what stands before the first */
+	bool any;
+};
+
+static void write_quoted(struct quoted *quoted, const struct ip_address *address)
+{
+	if (address->family != quoted->family)
+		return;
+	fprintf(quoted->out, "%s0x", quoted->any ? ", " : quoted->separator);
+	for (size_t i = 0; i < ip_length_bytes(address->family); i++)
+		fprintf(quoted->out, "%02x", address->bytes[i]);
+	quoted->any = true;
+}
+
 /*
  * An ICMP error quotes the packet that it is about (RFC 792, RFC 4443 3.1): after 8 bytes of its
  * own header comes that packet's IP header, whose destination is matched here. Code 4 of IPv4,
  * fragmentation needed, is never about a copy, and hosts need it to find the path's MTU. In IPv6 a
  * copy's next header may be UDP, a Fragment or another extension header.
  */
-static void write_own_errors(FILE *out, const struct config *config, uint8_t family)
+static void write_own_errors(FILE *out, const struct config *config,
+			     const struct rules_text_options *options, uint8_t family)
 {
-	const char *separator = family == AF_INET
-					? "\t\ticmp type destination-unreachable icmp code != 4 "
-					  "@th,136,8 17 @th,192,32 { "
-					: "\t\ticmpv6 type destination-unreachable "
-					  "@th,112,8 { 0, 17, 43, 44, 60 } @th,256,128 { ";
-	bool any = false;
+	struct quoted quoted = {
+		.out = out,
+		.family = family,
+		.separator = family == AF_INET
+				     ? "\t\ticmp type destination-unreachable icmp code != 4 "
+				       "@th,136,8 17 @th,192,32 { "
+				     : "\t\ticmpv6 type destination-unreachable "
+				       "@th,112,8 { 0, 17, 43, 44, 60 } @th,256,128 { ",
+	};
 
 	for (size_t r = 0; r < config->rule_count; r++) {
 		const struct config_rule *rule = &config->rules[r];
 
-		for (size_t d = 0; d < rule->destination_count; d++) {
-			const struct ip_address *address = &rule->destinations[d].address;
-
-			if (address->family != family)
-				continue;
-			fprintf(out, "%s0x", any ? ", " : separator);
-			for (size_t i = 0; i < ip_length_bytes(family); i++)
-				fprintf(out, "%02x", address->bytes[i]);
-			any = true;
-		}
+		for (size_t d = 0; rule->enabled && d < rule->destination_count; d++)
+			write_quoted(&quoted, &rule->destinations[d].address);
 	}
-	if (any)
+	for (size_t i = 0; i < options->resolved_count; i++)
+		write_quoted(&quoted, &options->resolved[i]);
+	if (quoted.any)
 		fputs(" } drop\n", out);
 }
 
 /* Runs write on a memory stream; the text, or NULL when memory ran out anywhere. */
-static char *to_text(void (*write)(FILE *, const struct config *,
+static char *to_text(bool (*write)(FILE *, const struct config *,
 				   const struct rules_text_options *),
 		     const struct config *config, const struct rules_text_options *options)
 {
@@ -189,8 +186,7 @@ static char *to_text(void (*write)(FILE *, const struct config *,
 
 	if (!out)
 		return NULL;
-	write(out, config, options);
-	failed = ferror(out) != 0;
+	failed = !write(out, config, options) || ferror(out) != 0;
 	if (fclose(out) != 0 || failed) {
 		free(text);
 		return NULL;
@@ -198,30 +194,74 @@ static char *to_text(void (*write)(FILE *, const struct config *,
 	return text;
 }
 
-static void write_nft(FILE *out, const struct config *config,
-		      const struct rules_text_options *options)
+static void write_output_chains(FILE *out, const struct config *config,
+				const struct rules_text_options *options)
 {
-	write_frame(out, options);
-	fputs("table " TABLE " {\n", out);
-	write_port_set(out, config, AF_INET);
-	write_port_set(out, config, AF_INET6);
-	write_reassembly(out, options);
-	write_duplicate(out, config, options);
+	uint32_t mark = config->settings.mark;
+
 	fprintf(out,
+		"\t# Health checks have the mark of copies, but are answered: a firewall that\n"
+		"\t# lets answers in by their connection has to know it.\n"
 		"\tchain copies {\n"
+		"\t\tmeta mark 0x%08" PRIx32 " meta l4proto { tcp, icmp, ipv6-icmp } return\n"
 		"\t\tmeta mark 0x%08" PRIx32 " notrack\n"
 		"\t}\n\n"
 		"\t# This machine's own word that a destination cannot be reached would go to the\n"
 		"\t# client, whose packet it never was.\n"
 		"\tchain own_errors {\n"
-		"\t\tmeta mark 0x%08" PRIx32 " meta l4proto { icmp, ipv6-icmp } drop\n",
-		config->settings.mark, config->settings.mark);
-	write_own_errors(out, config, AF_INET);
-	write_own_errors(out, config, AF_INET6);
-	fputs("\t}\n}\n", out);
+		"\t\tmeta mark 0x%08" PRIx32 " icmp type "
+		"{ destination-unreachable, time-exceeded, parameter-problem } drop\n"
+		"\t\tmeta mark 0x%08" PRIx32 " icmpv6 type "
+		"{ destination-unreachable, packet-too-big, time-exceeded, parameter-problem } "
+		"drop\n",
+		mark, mark, mark, mark);
+	write_own_errors(out, config, options, AF_INET);
+	write_own_errors(out, config, options, AF_INET6);
+	fputs("\t}\n", out);
 }
 
-static void write_iptables(FILE *out, const struct config *config,
+static void write_transactions(FILE *out, const struct config *config,
+			       const struct rules_text_options *options,
+			       const struct rules_sets *ipv4, const struct rules_sets *ipv6)
+{
+	fputs("# transaction 1: what is not there yet; the sets of all ports\n", out);
+	write_frame(out, options);
+	rules_sets_text_flush_all_ports(out, TABLE);
+	rules_sets_text_add_all_ports(out, ipv4, AF_INET, TABLE);
+	rules_sets_text_add_all_ports(out, ipv6, AF_INET6, TABLE);
+	fputs("\n# transaction 2: all rules; packets are chosen by port only so far\n"
+	      "flush table " TABLE "\n\ntable " TABLE " {\n",
+	      out);
+	write_reassembly(out, options);
+	write_duplicate(out, config, options);
+	write_prerouting_meanwhile(out, config);
+	write_output_chains(out, config, options);
+	fputs("}\n\n# transaction 3: empty the sets that no rule uses now\n", out);
+	rules_sets_text_flush(out, TABLE);
+	fputs("\n# transaction 4: fill them\n", out);
+	rules_sets_text_add(out, ipv4, AF_INET, TABLE);
+	rules_sets_text_add(out, ipv6, AF_INET6, TABLE);
+	fputs("\n# transaction 5: choose packets by them\n", out);
+	write_prerouting(out, config, ipv4, ipv6);
+	fputs("\n# transaction 6: empty the sets of all ports\n", out);
+	rules_sets_text_flush_all_ports(out, TABLE);
+}
+
+static bool write_nft(FILE *out, const struct config *config,
+		      const struct rules_text_options *options)
+{
+	struct rules_sets ipv4 = {0}, ipv6 = {0};
+	bool filled =
+		rules_sets_fill(&ipv4, config, AF_INET) && rules_sets_fill(&ipv6, config, AF_INET6);
+
+	if (filled)
+		write_transactions(out, config, options, &ipv4, &ipv6);
+	rules_sets_free(&ipv4);
+	rules_sets_free(&ipv6);
+	return filled;
+}
+
+static bool write_iptables(FILE *out, const struct config *config,
 			   const struct rules_text_options *options)
 {
 	unsigned workers = config_workers(&config->settings, options->cpu_count);
@@ -236,6 +276,7 @@ static void write_iptables(FILE *out, const struct config *config,
 	else
 		fprintf(out, "--queue-balance %u:%u", queue, queue + workers - 1);
 	fputs(" --queue-bypass\nCOMMIT\n", out);
+	return true;
 }
 
 char *rules_text_nft(const struct config *config, const struct rules_text_options *options)

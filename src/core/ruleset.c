@@ -1,223 +1,171 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/ruleset.h"
 
+#include "core/hash_index.h"
+#include "core/ruleset_tables.h"
+
 #include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
-/*
- * One entry per port and family, so that a look-up is one load however many rules there are. Ports
- * that the same rules listen to share their action.
- */
-struct ruleset_table {
-	uint32_t action[UINT16_MAX + 1]; /* by port in host byte order; 0: none, else index + 1 */
-	struct ruleset_action *actions;
-	size_t action_count;
-};
-
-enum { TABLE_IPV4, TABLE_IPV6, TABLE_COUNT };
-
-static uint8_t table_family(size_t table)
-{
-	return table == TABLE_IPV4 ? AF_INET : AF_INET6;
-}
-
-static bool rule_listens_to(const struct config_rule *rule, unsigned port)
-{
-	for (size_t i = 0; i < rule->port_count; i++)
-		if (port >= rule->ports[i].first && port <= rule->ports[i].last)
-			return true;
-	return false;
-}
-
-static bool rule_sends_to_family(const struct config_rule *rule, uint8_t family)
-{
-	for (size_t i = 0; i < rule->destination_count; i++)
-		if (rule->destinations[i].address.family == family)
-			return true;
-	return false;
-}
-
-/* The index of address among the routes, added if it is new. */
-static uint32_t route_index(struct ruleset *ruleset, const struct ip_address *address)
-{
-	uint32_t i;
-
-	for (i = 0; i < ruleset->route_count; i++)
-		if (ip_equal(&ruleset->routes[i], address))
-			return i;
-	ruleset->routes[ruleset->route_count++] = *address;
-	return i;
-}
-
-static bool fill_destinations(struct ruleset *ruleset, const struct config *config)
+static size_t count_destinations(const struct config *config)
 {
 	size_t count = 0;
 
 	for (size_t r = 0; r < config->rule_count; r++)
 		count += config->rules[r].destination_count;
-	ruleset->rules = calloc(config->rule_count, sizeof(*ruleset->rules));
-	ruleset->destinations = calloc(count, sizeof(*ruleset->destinations));
-	ruleset->routes = calloc(count, sizeof(*ruleset->routes));
-	if (!ruleset->rules || !ruleset->destinations || !ruleset->routes)
-		return false;
+	return count;
+}
 
-	ruleset->rule_count = config->rule_count;
+/* A ruleset under construction, with what finds equal addresses and places in it. */
+struct builder {
+	struct ruleset *ruleset;
+	struct hash_index routes; /* indices into ruleset->routes */
+	struct hash_index places; /* indices into ruleset->destinations, the first of each place */
+};
+
+struct wanted_route {
+	const struct ruleset *ruleset;
+	const struct ip_address *address;
+};
+
+static bool is_route(const void *context, uint32_t entry)
+{
+	const struct wanted_route *wanted = context;
+
+	return ip_equal(&wanted->ruleset->routes[entry], wanted->address);
+}
+
+/* The index of address among the routes, added if it is new. */
+static uint32_t route_index(struct builder *builder, const struct ip_address *address)
+{
+	struct ruleset *ruleset = builder->ruleset;
+	struct wanted_route wanted = {ruleset, address};
+	uint32_t added = (uint32_t)ruleset->route_count;
+
+	/* Names that are not resolved have nothing in common. */
+	if (address->family != AF_UNSPEC) {
+		uint32_t *slot = hash_index_find(
+			&builder->routes, hash_bytes(address, sizeof(*address)), is_route, &wanted);
+
+		if (*slot != HASH_INDEX_NONE)
+			return *slot;
+		*slot = added;
+	}
+	ruleset->routes[ruleset->route_count++] = *address;
+	return added;
+}
+
+struct wanted_place {
+	const struct ruleset *ruleset;
+	uint32_t route;
+	uint32_t port_be;
+};
+
+static bool is_place(const void *context, uint32_t entry)
+{
+	const struct wanted_place *wanted = context;
+	const struct ruleset_destination *other = &wanted->ruleset->destinations[entry];
+
+	return other->route == wanted->route && other->target.port_be == wanted->port_be;
+}
+
+/* A number for address and port, the same as that of a destination before this one with both. */
+static uint32_t place_index(struct builder *builder, uint32_t route, uint16_t port_be)
+{
+	struct ruleset *ruleset = builder->ruleset;
+	struct wanted_place wanted = {ruleset, route, port_be};
+	uint32_t key[] = {route, port_be};
+	uint32_t *slot =
+		hash_index_find(&builder->places, hash_bytes(key, sizeof(key)), is_place, &wanted);
+
+	if (*slot != HASH_INDEX_NONE)
+		return ruleset->destinations[*slot].place;
+	*slot = (uint32_t)ruleset->destination_count;
+	return (uint32_t)ruleset->place_count++;
+}
+
+static void add_destination(struct builder *builder, const struct config_destination *config,
+			    size_t rule)
+{
+	struct ruleset *ruleset = builder->ruleset;
+	struct ruleset_destination *out = &ruleset->destinations[ruleset->destination_count];
+
+	out->config = config;
+	out->rule = (uint32_t)rule;
+	out->route = route_index(builder, &config->address);
+	/* Of nothing but the name, so that a client keeps its destination in any company. */
+	out->hash_seed = hash_bytes(config->name, strlen(config->name));
+	packet_target_init(&out->target, &config->address, htons(config->port));
+	if (config->source == SOURCE_FIXED)
+		packet_target_set_source(&out->target, &config->source_address);
+	out->place = place_index(builder, out->route, out->target.port_be);
+	ruleset->destination_count++;
+}
+
+static void add_rules(struct builder *builder, const struct config *config)
+{
+	struct ruleset *ruleset = builder->ruleset;
+
 	for (size_t r = 0; r < config->rule_count; r++) {
 		const struct config_rule *rule = &config->rules[r];
 
 		ruleset->rules[r].config = rule;
-		ruleset->rules[r].first_destination = ruleset->destination_count;
-		for (size_t d = 0; d < rule->destination_count; d++) {
-			struct ruleset_destination *out =
-				&ruleset->destinations[ruleset->destination_count++];
-
-			out->config = &rule->destinations[d];
-			out->rule = (uint32_t)r;
-			out->route = route_index(ruleset, &out->config->address);
-			packet_target_init(&out->target, &out->config->address,
-					   htons(out->config->port));
-		}
+		ruleset->rules[r].first_destination = (uint32_t)ruleset->destination_count;
+		for (size_t d = 0; d < rule->destination_count; d++)
+			add_destination(builder, &rule->destinations[d], r);
 	}
-	return true;
 }
 
-/* Whether an action sends to the same place already, for packets that go to this port. */
-static bool sends_there(const struct ruleset *ruleset, const struct ruleset_action *action,
-			const struct ruleset_destination *destination, unsigned port)
+static bool fill_destinations(struct ruleset *ruleset, const struct config *config)
 {
-	unsigned to = destination->config->port ? destination->config->port : port;
+	struct builder builder = {.ruleset = ruleset};
+	size_t count = count_destinations(config);
+	bool room = hash_index_init(&builder.routes, count);
 
-	for (size_t i = 0; i < action->destination_count; i++) {
-		const struct ruleset_destination *other =
-			&ruleset->destinations[action->destinations[i]];
-		unsigned other_to = other->config->port ? other->config->port : port;
-
-		if (to == other_to && other->route == destination->route)
-			return true;
+	room = hash_index_init(&builder.places, count) && room;
+	ruleset->rules = calloc(config->rule_count, sizeof(*ruleset->rules));
+	ruleset->destinations = calloc(count, sizeof(*ruleset->destinations));
+	ruleset->routes = calloc(count, sizeof(*ruleset->routes));
+	if (room && ruleset->rules && ruleset->destinations && ruleset->routes) {
+		ruleset->rule_count = config->rule_count;
+		ruleset->set_words = (config->rule_count + 63) / 64;
+		/* A route is a place as well, that of packets which keep their port; so routes
+		 * come first. */
+		ruleset->place_count = count;
+		add_rules(&builder, config);
 	}
+	hash_index_free(&builder.routes);
+	hash_index_free(&builder.places);
+	return ruleset->rule_count > 0;
+}
+
+static bool has_interface(const struct ruleset *ruleset, const char *name)
+{
+	for (size_t i = 0; i < ruleset->interface_count; i++)
+		if (strcmp(ruleset->interfaces[i], name) == 0)
+			return true;
 	return false;
 }
 
-/* Arrays as large as any action can need, to build each action in. */
-struct scratch {
-	uint32_t *rules;
-	uint32_t *destinations;
-	bool boundary[UINT16_MAX + 2]; /* what happens may differ from the port below */
-};
-
-/* Adds a rule to the action that is built in scratch. */
-static void add_rule(const struct ruleset *ruleset, struct ruleset_action *action,
-		     struct scratch *scratch, uint32_t r, uint8_t family, unsigned port)
+static bool fill_interfaces(struct ruleset *ruleset, const struct config *config)
 {
-	const struct ruleset_rule *rule = &ruleset->rules[r];
-
-	scratch->rules[action->rule_count++] = r;
-	for (size_t d = 0; d < rule->config->destination_count; d++) {
-		uint32_t index = (uint32_t)(rule->first_destination + d);
-		const struct ruleset_destination *destination = &ruleset->destinations[index];
-
-		if (destination->target.address.family == family &&
-		    !sends_there(ruleset, action, destination, port))
-			scratch->destinations[action->destination_count++] = index;
-	}
-	/* The enum is in the order of precedence: auto, forward, drop. */
-	if (rule->config->original > action->original)
-		action->original = rule->config->original;
-}
-
-static uint32_t *copy_indices(const uint32_t *from, size_t count)
-{
-	uint32_t *copy = malloc(count * sizeof(*copy) + 1); /* never malloc(0) */
-
-	return copy ? memcpy(copy, from, count * sizeof(*copy)) : NULL;
-}
-
-/* Appends the action built in scratch to the table. Returns false when memory runs out. */
-static bool append_action(struct ruleset_table *table, const struct ruleset_action *built)
-{
-	struct ruleset_action action = *built;
-	struct ruleset_action *actions;
-
-	actions = realloc(table->actions, (table->action_count + 1) * sizeof(*actions));
-	if (!actions)
-		return false;
-	table->actions = actions;
-	action.rules = copy_indices(built->rules, built->rule_count);
-	action.destinations = copy_indices(built->destinations, built->destination_count);
-	actions[table->action_count++] = action;
-	return action.rules && action.destinations;
-}
-
-/* Decides what happens to packets to one port. Returns false when memory runs out. */
-static bool decide_port(struct ruleset *ruleset, const struct config *config,
-			struct scratch *scratch, size_t t, unsigned port)
-{
-	struct ruleset_action action = {.rules = scratch->rules,
-					.destinations = scratch->destinations};
-	struct ruleset_table *table = &ruleset->tables[t];
+	size_t count = 0;
 
 	for (size_t r = 0; r < config->rule_count; r++)
-		if (rule_listens_to(&config->rules[r], port) &&
-		    rule_sends_to_family(&config->rules[r], table_family(t)))
-			add_rule(ruleset, &action, scratch, (uint32_t)r, table_family(t), port);
-	if (action.rule_count == 0)
-		return true;
-	if (!append_action(table, &action))
+		count += config->rules[r].interface_count;
+	ruleset->interfaces = calloc(count + 1, sizeof(*ruleset->interfaces));
+	if (!ruleset->interfaces)
 		return false;
-	table->action[port] = (uint32_t)table->action_count;
+	for (size_t r = 0; r < config->rule_count; r++)
+		for (size_t i = 0; i < config->rules[r].interface_count; i++) {
+			const char *name = config->rules[r].interfaces[i];
+
+			if (!has_interface(ruleset, name))
+				ruleset->interfaces[ruleset->interface_count++] = name;
+		}
 	return true;
-}
-
-/*
- * Marks the ports where a range of some rule begins or has ended, and those that are a
- * destination's own: there it may meet one that keeps the packet's port.
- */
-static void mark_boundaries(struct scratch *scratch, const struct config *config)
-{
-	for (size_t r = 0; r < config->rule_count; r++) {
-		const struct config_rule *rule = &config->rules[r];
-
-		for (size_t i = 0; i < rule->port_count; i++) {
-			scratch->boundary[rule->ports[i].first] = true;
-			scratch->boundary[rule->ports[i].last + 1u] = true;
-		}
-		for (size_t d = 0; d < rule->destination_count; d++) {
-			scratch->boundary[rule->destinations[d].port] = true;
-			scratch->boundary[rule->destinations[d].port + 1u] = true;
-		}
-	}
-}
-
-static bool fill_tables(struct ruleset *ruleset, const struct config *config)
-{
-	struct scratch *scratch = calloc(1, sizeof(*scratch));
-	bool done = false;
-
-	if (!scratch)
-		return false;
-	scratch->rules = calloc(config->rule_count, sizeof(*scratch->rules));
-	scratch->destinations = calloc(ruleset->destination_count, sizeof(*scratch->destinations));
-	if (!scratch->rules || !scratch->destinations)
-		goto out;
-	mark_boundaries(scratch, config);
-	for (size_t t = 0; t < TABLE_COUNT; t++) {
-		uint32_t *action = ruleset->tables[t].action;
-
-		for (unsigned port = 1; port <= UINT16_MAX; port++) {
-			if (!scratch->boundary[port])
-				action[port] = action[port - 1];
-			else if (!decide_port(ruleset, config, scratch, t, port))
-				goto out;
-		}
-	}
-	done = true;
-out:
-	free(scratch->rules);
-	free(scratch->destinations);
-	free(scratch);
-	return done;
 }
 
 struct ruleset *ruleset_compile(const struct config *config)
@@ -226,39 +174,67 @@ struct ruleset *ruleset_compile(const struct config *config)
 
 	if (!ruleset)
 		return NULL;
-	ruleset->tables = calloc(TABLE_COUNT, sizeof(*ruleset->tables));
-	if (!ruleset->tables || !fill_destinations(ruleset, config) ||
-	    !fill_tables(ruleset, config)) {
-		ruleset_free(ruleset);
-		return NULL;
-	}
+	if (!fill_destinations(ruleset, config) || !fill_interfaces(ruleset, config))
+		goto fail;
+	ruleset->tables = ruleset_tables_create(ruleset);
+	if (!ruleset->tables)
+		goto fail;
 	return ruleset;
+fail:
+	ruleset_free(ruleset);
+	return NULL;
 }
 
 void ruleset_free(struct ruleset *ruleset)
 {
 	if (!ruleset)
 		return;
-	for (size_t t = 0; ruleset->tables && t < TABLE_COUNT; t++) {
-		for (size_t a = 0; a < ruleset->tables[t].action_count; a++) {
-			free((void *)ruleset->tables[t].actions[a].rules);
-			free((void *)ruleset->tables[t].actions[a].destinations);
-		}
-		free(ruleset->tables[t].actions);
-	}
-	free(ruleset->tables);
+	ruleset_tables_free(ruleset->tables);
 	free(ruleset->rules);
 	free(ruleset->destinations);
 	free(ruleset->routes);
+	free(ruleset->interfaces);
 	free(ruleset);
 }
 
-const struct ruleset_action *ruleset_lookup(const struct ruleset *ruleset, uint8_t family,
-					    uint16_t destination_port_be)
+bool ruleset_match(const struct ruleset *ruleset, const struct ruleset_key *key, uint64_t *set)
 {
-	const struct ruleset_table *table =
-		&ruleset->tables[family == AF_INET ? TABLE_IPV4 : TABLE_IPV6];
-	uint32_t action = table->action[ntohs(destination_port_be)];
+	struct ruleset_sets sets;
+	uint64_t any = 0;
 
-	return action == 0 ? NULL : &table->actions[action - 1];
+	if (!ruleset_tables_find(ruleset->tables, key, &sets))
+		return false;
+	for (size_t w = 0; w < ruleset->set_words; w++) {
+		uint64_t interfaces = sets.interface[w] | sets.bridge_port[w];
+
+		set[w] = sets.port[w] & sets.source[w] & sets.listen[w] & interfaces;
+		any |= set[w];
+	}
+	return any != 0;
+}
+
+static bool has_bit(const uint64_t *set, size_t rule)
+{
+	return set[rule / 64] >> rule % 64 & 1;
+}
+
+enum ruleset_miss ruleset_why_not(const struct ruleset *ruleset, const struct ruleset_key *key,
+				  size_t rule)
+{
+	const struct config_rule *config = ruleset->rules[rule].config;
+	struct ruleset_sets sets;
+
+	if (!config->enabled)
+		return RULESET_MISS_DISABLED;
+	if (!ruleset_tables_find(ruleset->tables, key, &sets) || !has_bit(sets.port, rule))
+		return ruleset_tables_listens(config, ntohs(key->destination_port_be))
+			       ? RULESET_MISS_FAMILY
+			       : RULESET_MISS_PORT;
+	if (!has_bit(sets.source, rule))
+		return RULESET_MISS_SOURCE;
+	if (!has_bit(sets.listen, rule))
+		return RULESET_MISS_LISTEN;
+	if (!has_bit(sets.interface, rule) && !has_bit(sets.bridge_port, rule))
+		return RULESET_MISS_INTERFACE;
+	return RULESET_MATCH;
 }

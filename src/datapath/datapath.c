@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "datapath/datapath.h"
 
+#include "datapath/generation.h"
 #include "datapath/queue_stats.h"
 #include "datapath/worker.h"
 
@@ -21,14 +22,6 @@ struct slot {
 	struct worker *worker;
 	struct drop_count drops;
 	uint64_t last_beats;
-};
-
-/* Orders for all workers, made together and retired together. */
-struct generation {
-	const struct ruleset *ruleset;
-	struct worker_orders orders[CONFIG_WORKERS_MAX];
-	/* What retired generations counted for the rules and destinations of this one. */
-	struct counters *former;
 };
 
 struct datapath {
@@ -82,19 +75,22 @@ int datapath_open(struct datapath **out, const struct config_settings *settings,
 	}
 	datapath->settings = *settings;
 	datapath->stats_fd = queue_stats_open();
-	if (datapath->stats_fd < 0) {
-		error = datapath->stats_fd;
-		snprintf(error_text, DATAPATH_ERROR_BYTES,
-			 "cannot read /proc/net/netfilter/nfnetlink_queue, without which drops "
-			 "could not be counted: %s; run as root, or open it as standard input",
-			 strerror(-error));
-	}
 	for (unsigned i = 0; i < worker_count && !error; i++) {
 		error = worker_open(&datapath->slots[i].worker, settings, i, cpu_for(i));
 		if (error)
 			describe_error(datapath, settings->queue + i, error, error_text);
 		else
 			datapath->worker_count++;
+	}
+	/* The first queue of all is what has the kernel load the module whose file it is. */
+	if (!error && datapath->stats_fd == -ENOENT)
+		datapath->stats_fd = queue_stats_open();
+	if (!error && datapath->stats_fd < 0) {
+		error = datapath->stats_fd;
+		snprintf(error_text, DATAPATH_ERROR_BYTES,
+			 "cannot read /proc/net/netfilter/nfnetlink_queue, without which drops "
+			 "could not be counted: %s; run as root, or open it as standard input",
+			 strerror(-error));
 	}
 	if (error)
 		datapath_close(datapath);
@@ -103,95 +99,10 @@ int datapath_open(struct datapath **out, const struct config_settings *settings,
 	return error;
 }
 
-static void generation_free(struct generation *generation)
-{
-	if (!generation)
-		return;
-	for (unsigned i = 0; i < CONFIG_WORKERS_MAX; i++)
-		counters_free(generation->orders[i].counters);
-	counters_free(generation->former);
-	free(generation);
-}
-
-static struct generation *generation_create(const struct datapath *datapath,
-					    const struct ruleset *ruleset,
-					    const struct netview *netview)
-{
-	struct generation *generation = calloc(1, sizeof(*generation));
-
-	if (!generation)
-		return NULL;
-	generation->ruleset = ruleset;
-	generation->former = counters_create(ruleset->rule_count, ruleset->destination_count);
-	if (!generation->former)
-		goto fail;
-	for (unsigned i = 0; i < datapath->worker_count; i++) {
-		struct worker_orders *orders = &generation->orders[i];
-
-		orders->ruleset = ruleset;
-		orders->netview = netview;
-		orders->counters = counters_create(ruleset->rule_count, ruleset->destination_count);
-		if (!orders->counters)
-			goto fail;
-	}
-	return generation;
-fail:
-	generation_free(generation);
-	return NULL;
-}
-
-/* Adds a rule's destinations' counters to those of the rule of the same name. */
-static void carry_destinations(struct counters *to, const struct ruleset_rule *new_rule,
-			       const struct counters *from, const struct ruleset_rule *old_rule)
-{
-	for (size_t n = 0; n < new_rule->config->destination_count; n++) {
-		const char *name = new_rule->config->destinations[n].name;
-
-		for (size_t o = 0; o < old_rule->config->destination_count; o++)
-			if (strcmp(name, old_rule->config->destinations[o].name) == 0)
-				counters_add_destination(
-					&to->destinations[new_rule->first_destination + n],
-					&from->destinations[old_rule->first_destination + o]);
-	}
-}
-
-static void carry_rules(struct counters *to, const struct ruleset *new, const struct counters *from,
-			const struct ruleset *old)
-{
-	for (size_t n = 0; n < new->rule_count; n++)
-		for (size_t o = 0; o < old->rule_count; o++)
-			if (strcmp(new->rules[n].config->name, old->rules[o].config->name) == 0) {
-				counters_add_rule(&to->rules[n], &from->rules[o]);
-				carry_destinations(to, &new->rules[n], from, &old->rules[o]);
-			}
-}
-
-/* Adds all that a retired generation counted to the one that follows it, by names. */
-static void carry_over(struct generation *to, const struct generation *from)
-{
-	const struct ruleset *old = from->ruleset;
-	struct counters *sum = counters_create(old->rule_count, old->destination_count);
-
-	if (!sum)
-		return; /* what is short of memory here starts again from zero */
-	counters_accumulate(sum, from->former);
-	for (unsigned i = 0; i < CONFIG_WORKERS_MAX; i++)
-		if (from->orders[i].counters)
-			counters_accumulate(sum, from->orders[i].counters);
-	if (to->ruleset == old) {
-		counters_accumulate(to->former, sum);
-	} else {
-		counters_add_total(&to->former->total, &sum->total);
-		carry_rules(to->former, to->ruleset, sum, old);
-	}
-	counters_free(sum);
-}
-
-int datapath_publish(struct datapath *datapath, const struct ruleset *ruleset,
-		     const struct netview *netview)
+int datapath_publish(struct datapath *datapath, const struct generation_basis *basis)
 {
 	struct generation *former = datapath->generation;
-	struct generation *generation = generation_create(datapath, ruleset, netview);
+	struct generation *generation = generation_create(basis, datapath->worker_count, former);
 	int error = 0;
 
 	if (!generation)
@@ -202,18 +113,25 @@ int datapath_publish(struct datapath *datapath, const struct ruleset *ruleset,
 		else
 			error = worker_start(datapath->slots[i].worker, &generation->orders[i]);
 	}
+	if (error) {
+		/* Those that have started must not outlive what they were given. */
+		for (unsigned i = 0; i < datapath->worker_count; i++)
+			worker_stop(datapath->slots[i].worker);
+		generation_free(generation);
+		return error;
+	}
 	datapath->generation = generation;
 	if (former)
-		carry_over(generation, former);
+		generation_take_over(generation, former);
 	generation_free(former);
-	return error;
+	return 0;
 }
 
 struct counters *datapath_read(const struct datapath *datapath)
 {
 	const struct generation *generation = datapath->generation;
-	struct counters *sum = counters_create(generation->ruleset->rule_count,
-					       generation->ruleset->destination_count);
+	struct counters *sum = counters_create(generation->former->rule_count,
+					       generation->former->destination_count);
 
 	if (!sum)
 		return NULL;

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "datapath/worker.h"
 
-#include "core/fragment.h"
-#include "core/packet.h"
 #include "datapath/queue.h"
 #include "datapath/tx.h"
 
@@ -37,7 +35,7 @@ struct worker {
 	_Atomic uint32_t last_packet_id;
 
 	/* Written by others. */
-	_Alignas(64) _Atomic(const struct worker_orders *) orders;
+	_Alignas(64) _Atomic(const struct serve_orders *) orders;
 	_Atomic bool stop;
 	/* Where the thread is to add its counters up, between two bursts. It takes the pointer away
 	 * when it begins, and sets answered when it is done. */
@@ -49,158 +47,6 @@ struct worker {
 	bool started;
 };
 
-/*
- * Identifications of fragmented datagrams, from one row for all workers: two copies for the same
- * host must not share one, whichever worker sends them. Fragmenting is rare enough for an atomic.
- */
-static uint32_t next_identification(void)
-{
-	static _Atomic uint32_t next;
-	uint32_t id;
-
-	do
-		id = atomic_fetch_add_explicit(&next, 1, memory_order_relaxed);
-	while ((id & 0xffff) == 0); /* the kernel would choose another one for each fragment */
-	return id;
-}
-
-static void send_fragments(struct worker *worker, const struct packet *packet,
-			   const struct ruleset_destination *destination, uint32_t mtu_bytes,
-			   uint8_t ttl, struct counters_destination *counters)
-{
-	uint8_t headers[PACKET_HEADERS_MAX];
-	struct tx_message message = {.to = &destination->target.address,
-				     .counters = counters,
-				     .copy_bytes = packet->length_bytes};
-	struct fragmenter fragmenter;
-	struct fragment fragment;
-	uint8_t *room = tx_room(worker->tx, FRAGMENT_HEADERS_MAX);
-
-	packet_rewrite(packet, &destination->target, ttl, headers);
-	if (!fragment_begin(&fragmenter, packet, headers, mtu_bytes, next_identification())) {
-		counter_add(&counters->dropped_pkts[REASON_OVERSIZE], 1);
-		return;
-	}
-	while (fragment_next(&fragmenter, room, &fragment)) {
-		message.headers = room;
-		message.headers_bytes = fragment.headers_bytes;
-		message.payload = fragment.payload;
-		message.payload_bytes = fragment.payload_bytes;
-		message.last = fragmenter.offset_bytes == fragmenter.fragmentable_bytes;
-		tx_add(worker->tx, &message);
-		if (!message.last)
-			room = tx_room(worker->tx, FRAGMENT_HEADERS_MAX);
-	}
-}
-
-static void send_whole(struct worker *worker, const struct packet *packet,
-		       const struct ruleset_destination *destination, uint8_t ttl,
-		       struct counters_destination *counters)
-{
-	uint8_t *room = tx_room(worker->tx, packet->headers_bytes);
-	struct tx_message message = {
-		.to = &destination->target.address,
-		.headers = room,
-		.headers_bytes = packet->headers_bytes,
-		.payload = packet->data + packet->headers_bytes,
-		.payload_bytes = packet->length_bytes - packet->headers_bytes,
-		.counters = counters,
-		.copy_bytes = packet->length_bytes,
-		.last = true,
-	};
-
-	packet_rewrite(packet, &destination->target, ttl, room);
-	tx_add(worker->tx, &message);
-}
-
-static void send_copy(struct worker *worker, const struct worker_orders *orders,
-		      const struct packet *packet, uint32_t index)
-{
-	const struct ruleset_destination *destination = &orders->ruleset->destinations[index];
-	const struct config_rule *rule = orders->ruleset->rules[destination->rule].config;
-	struct counters_destination *counters = &orders->counters->destinations[index];
-	uint32_t mtu_bytes = orders->netview->mtu_bytes[destination->route];
-	uint8_t ttl = packet_ttl(packet);
-
-	counter_add(&counters->due_pkts, 1);
-	if (rule->ttl.mode == TTL_SET) {
-		ttl = rule->ttl.value;
-	} else if (rule->ttl.mode == TTL_DECREMENT) {
-		if (ttl <= 1) {
-			counter_add(&counters->dropped_pkts[REASON_LOOP], 1);
-			return;
-		}
-		ttl--;
-	}
-	if (mtu_bytes == NETVIEW_MTU_UNKNOWN || packet->length_bytes <= mtu_bytes)
-		send_whole(worker, packet, destination, ttl, counters);
-	else if (rule->oversize == OVERSIZE_DROP)
-		counter_add(&counters->dropped_pkts[REASON_OVERSIZE], 1);
-	else
-		send_fragments(worker, packet, destination, mtu_bytes, ttl, counters);
-}
-
-/* Whether the original of a packet goes on to where it was going. */
-static bool original_goes_on(const struct worker_orders *orders, const struct packet *packet,
-			     enum original_mode mode)
-{
-	if (mode == ORIGINAL_AUTO)
-		return !netview_is_own(orders->netview, &packet->destination);
-	return mode == ORIGINAL_FORWARD;
-}
-
-static bool serve_matched(struct worker *worker, const struct worker_orders *orders,
-			  const struct packet *packet, const struct ruleset_action *action)
-{
-	struct counters_total *total = &orders->counters->total;
-	bool goes_on = original_goes_on(orders, packet, action->original);
-
-	for (size_t i = 0; i < action->rule_count; i++) {
-		struct counters_rule *rule = &orders->counters->rules[action->rules[i]];
-
-		counter_add(&rule->matched_pkts, 1);
-		counter_add(&rule->matched_bytes, packet->length_bytes);
-		counter_add(&rule->duplicated_pkts, 1);
-	}
-	for (size_t i = 0; i < action->destination_count; i++)
-		send_copy(worker, orders, packet, action->destinations[i]);
-	counter_add(&total->matched_by_any_pkts, 1);
-	counter_add(goes_on ? &total->originals_forwarded_pkts : &total->originals_dropped_pkts, 1);
-	return goes_on;
-}
-
-/* Returns whether the original goes on. What cannot be duplicated always does. */
-static bool serve_packet(struct worker *worker, const struct worker_orders *orders,
-			 const struct nfq_wire_message *message)
-{
-	struct counters_total *total = &orders->counters->total;
-	const struct ruleset_action *action;
-	struct packet packet;
-
-	counter_add(&total->received_pkts, 1);
-	if (message->truncated) {
-		counter_add(&total->truncated_pkts, 1);
-		return true;
-	}
-	switch (packet_parse(message->payload, message->payload_bytes, &packet)) {
-	case PACKET_OK:
-		break;
-	case PACKET_NOT_UDP:
-		counter_add(&total->unmatched_pkts, 1);
-		return true;
-	case PACKET_MALFORMED:
-		counter_add(&total->malformed_pkts, 1);
-		return true;
-	}
-	action = ruleset_lookup(orders->ruleset, packet.destination.family,
-				packet.destination_port_be);
-	if (!action) {
-		counter_add(&total->unmatched_pkts, 1);
-		return true;
-	}
-	return serve_matched(worker, orders, &packet, action);
-}
-
 /* Ids go up by one; what is missing between two was lost between the kernel and us. */
 static void note_packet_id(struct worker *worker, uint32_t id)
 {
@@ -209,9 +55,19 @@ static void note_packet_id(struct worker *worker, uint32_t id)
 	atomic_store_explicit(&worker->last_packet_id, id, memory_order_relaxed);
 }
 
+/* Good enough for rates, and costs no system call. */
+static uint64_t coarse_now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
 static void serve_burst(struct worker *worker, int count)
 {
-	const struct worker_orders *orders;
+	const struct serve_orders *orders;
+	uint64_t now_ns = coarse_now_ns();
 
 	/* From here until burst is even again, worker_publish waits for us. */
 	atomic_fetch_add(&worker->burst, 1);
@@ -223,7 +79,7 @@ static void serve_burst(struct worker *worker, int count)
 			continue;
 		note_packet_id(worker, message.packet_id);
 		queue_decide(worker->queue, message.packet_id,
-			     serve_packet(worker, orders, &message));
+			     serve_packet(worker->tx, orders, now_ns, &message));
 	}
 	tx_flush(worker->tx);
 	/* A verdict that is refused has no packet any more: nothing is left to be done for it. */
@@ -300,7 +156,7 @@ out:
 	return error;
 }
 
-int worker_start(struct worker *worker, const struct worker_orders *orders)
+int worker_start(struct worker *worker, const struct serve_orders *orders)
 {
 	sigset_t all, before;
 	cpu_set_t cpus;
@@ -329,7 +185,7 @@ static void pause_briefly(void)
 	nanosleep(&pause, NULL);
 }
 
-void worker_publish(struct worker *worker, const struct worker_orders *orders)
+void worker_publish(struct worker *worker, const struct serve_orders *orders)
 {
 	uint64_t burst;
 

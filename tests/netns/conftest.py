@@ -17,6 +17,7 @@ from lib.topology import Bridge, Star
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "vm: also runs in the virtual machine with nft's own queue")
+    config.addinivalue_line("markers", "alone: needs the machine for itself, to measure or to keep a rate")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -58,9 +58,11 @@ def _rules(namespace):
 
 
 def _wait_rules(namespace, port="514"):
-    """Waits for the port to be in our table, which is the last thing that is loaded."""
-    wait_for(f"rules for port {port}", lambda: port in _rules(namespace)[0],
-             there=lambda: machine.rulesets(namespace))
+    """Waits until packets to the port are queued: from when rules use the sets that have it."""
+    def queued():
+        table = _rules(namespace)[0]
+        return port in table and "goto duplicate" in table
+    wait_for(f"rules for port {port}", queued, there=lambda: machine.rulesets(namespace))
 
 
 @pytest.fixture
@@ -122,6 +124,7 @@ def test_more_processors_than_at_the_start(star, daemons):
     assert_copies(sent, at_receiver.take_udp(), star.receiver1.v4)
 
 
+@pytest.mark.alone
 def test_every_answer_adds_up(star, daemons):
     """Asked in the middle of a flood, the daemon answers with numbers of one moment."""
     config = syslog(*(f"10.64.0.{n}/514" for n in range(1, 65)))
@@ -355,7 +358,7 @@ def test_somebody_flushes_the_ruleset(star, daemons):
     daemon = daemons(star).start(syslog(star.receiver1.v4))
     star.appliance.run("nft", "flush", "ruleset")
     daemon.signal(signal.SIGHUP)
-    _wait_rules(star.appliance)
+    wait_for("the reload", lambda: "reload: no change" in daemon.stderr(), there=daemon.stderr)
     sent = _sent(star, 20)
     star.client1.inject(*sent)
     daemon.wait_received(20)

@@ -6,6 +6,7 @@ itself whether the kernel has nft's queue statement or needs iptables-nft's NFQU
 """
 
 import json
+import re
 
 import pytest
 
@@ -190,6 +191,36 @@ def test_show_and_rules(box):
     for text in (shown, listed.stdout):
         for word in ("table inet trafficduplicator", "514", "2055-2060", "queue"):
             assert word in text or (word == "queue" and "NFQUEUE" in shown), text
+
+
+def _load_at_once(box, config):
+    box.configure(config)
+    shown = _worked(_script("show", box)).stdout
+    _load(box.namespace, shown.partition("# for iptables-nft")[0])
+
+
+def _our_table(box):
+    """Without the empty chains in which the script notes what it has made elsewhere."""
+    text = box.namespace.run("nft", "-s", "list", "table", "inet", "trafficduplicator").stdout
+    return re.sub(r"\n\tchain made_\w+ {\n\t}\n", "", text)
+
+
+def test_the_text_may_be_loaded_at_once(box):
+    """By `nft -f` it comes to the same as transaction by transaction, whatever there was before."""
+    configs = [{"A": rule(["514", "2055-2060"], "10.2.1.2", SOURCEADDRESS="10.0.0.0/8")},
+               {"A": rule("515", "10.2.1.3", INTERFACE="eth0"), "B": rule("514", "fd02:1::2")}]
+    wanted = []
+    for config in configs:
+        box.configure(config)
+        _worked(_script("up", box))
+        wanted.append(_our_table(box))
+    assert wanted[0] != wanted[1]
+    for number in (0, 0, 1):
+        _load_at_once(box, configs[number])
+        assert _our_table(box) == wanted[number]
+    _worked(_script("down", box))
+    _load_at_once(box, configs[0])
+    assert _our_table(box) == wanted[0]
 
 
 def test_up_says_the_way_in_one_line(box):

@@ -17,6 +17,7 @@ from lib.daemon import RELEASE
 PACKETS, WINDOW = 100_000, 4_000
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("family", [4, 6])
 def test_a_hundred_thousand_packets(star, daemons, family):
     if not RELEASE.exists():

@@ -35,6 +35,33 @@ static inline void expect(const char *text, const char *expected)
 	expect_bytes(text, strlen(text), expected);
 }
 
+/* Parses what must be right. */
+static inline struct config *expect_config(const char *text)
+{
+	struct config_errors errors = {0};
+	struct config *config = config_parse(text, strlen(text), "t", &errors);
+
+	for (size_t i = 0; i < errors.count; i++)
+		print_error("%s\n", errors.messages[i]);
+	assert_int_equal(errors.count, 0);
+	config_errors_free(&errors);
+	assert_non_null(config);
+	return config;
+}
+
+/* A config of one rule with a destination that may be of either family; each member begins with a
+ * comma. */
+static inline struct config *expect_rule(const char *members)
+{
+	char text[4096];
+
+	snprintf(text, sizeof text,
+		 "{\"R\": {\"SOURCEPORT\": 514, \"DESTINATION\": "
+		 "[\"host.example\"]%s}}",
+		 members);
+	return expect_config(text);
+}
+
 struct wrong {
 	const char *text;
 	const char *message; /* what follows the prefix common to a table */

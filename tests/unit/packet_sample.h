@@ -143,6 +143,10 @@ static inline void random_target(struct packet_target *target, bool ipv4)
 		memset(address.bytes, random_below(2) ? 0xff : 0, ipv4 ? 4 : 16);
 	packet_target_init(target, &address,
 			   random_below(4) == 0 ? 0 : htons((uint16_t)(1 + random_below(65535))));
+	if (random_below(3) == 0) {
+		random_bytes(address.bytes, ipv4 ? 4 : 16);
+		packet_target_set_source(target, &address);
+	}
 }
 
 #endif

@@ -7,11 +7,7 @@
 
 #include <cmocka.h>
 
-#include "core/config.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "config_expect.h"
 
 /* Byte for byte what existing users have. */
 static const char marketplace[] =
@@ -22,26 +18,13 @@ static const char marketplace[] =
 	"        }\n"
 	"}\n";
 
-static struct config *parse(const char *text)
-{
-	struct config_errors errors = {0};
-	struct config *config = config_parse(text, strlen(text), "t.config", &errors);
-
-	for (size_t i = 0; i < errors.count; i++)
-		print_error("%s\n", errors.messages[i]);
-	assert_int_equal(errors.count, 0);
-	config_errors_free(&errors);
-	assert_non_null(config);
-	return config;
-}
-
 /* A config with one rule, whose members are given; it listens to 514 and sends to two hosts. */
 static struct config *parse_rule(const char *members)
 {
 	char text[4096];
 
 	snprintf(text, sizeof text, "{\"R\": {%s}}", members);
-	return parse(text);
+	return expect_config(text);
 }
 
 static struct config *parse_settings(const char *members)
@@ -52,7 +35,7 @@ static struct config *parse_settings(const char *members)
 		 "{\"SETTINGS\": {%s}, \"R\": {\"SOURCEPORT\": 514, \"DESTINATION\": "
 		 "[\"192.0.2.1\"]}}",
 		 members);
-	return parse(text);
+	return expect_config(text);
 }
 
 static void check_marketplace(const struct config *config)
@@ -78,7 +61,7 @@ static void check_marketplace(const struct config *config)
 
 static void reads_the_marketplace_file_with_defaults(void **state)
 {
-	struct config *config = parse(marketplace);
+	struct config *config = expect_config(marketplace);
 
 	(void)state;
 	check_marketplace(config);
@@ -103,7 +86,7 @@ static void reads_what_windows_editors_save(void **state)
 			text[used++] = '\r';
 		text[used++] = *c;
 	}
-	config = parse(text);
+	config = expect_config(text);
 	check_marketplace(config);
 	config_free(config);
 }
@@ -181,7 +164,7 @@ static void keeps_64_destinations_in_order(void **state)
 		snprintf(text + strlen(text), sizeof text - strlen(text), "%s\n\"192.0.2.%d/514\"",
 			 i ? "," : "", 200 - i);
 	strcat(text, "]}}");
-	config = parse(text);
+	config = expect_config(text);
 	assert_int_equal(config->rules[0].destination_count, CONFIG_DESTINATIONS_MAX);
 	for (int i = 0; i < CONFIG_DESTINATIONS_MAX; i++) {
 		snprintf(name, sizeof name, "192.0.2.%d/514", 200 - i);
@@ -274,7 +257,7 @@ static void reads_settings(void **state)
 
 static void decodes_escapes_in_keys_and_values(void **state)
 {
-	struct config *config = parse(
+	struct config *config = expect_config(
 		"{\"\\\"\\\\\\/ \\u00e9\\ud83d\\ude00\\uD83D\\uDE00\": {\"SOURCE\\u0050ORT\": "
 		"\"51\\u0034\", \"DESTINATION\": "
 		"[\"\\u0031\\u0039\\u0032.0.2.1\\u002f\\u0035\"]}}");
@@ -299,7 +282,7 @@ static void takes_names_of_64_bytes_and_rules_in_order(void **state)
 		 "{\"%s\": {\"SOURCEPORT\": 1, \"DESTINATION\": [\"192.0.2.1\"]},\n"
 		 "\"Settings\": {\"SOURCEPORT\": 1, \"DESTINATION\": [\"192.0.2.1\"]}}",
 		 name);
-	config = parse(text);
+	config = expect_config(text);
 	assert_int_equal(config->rule_count, 2);
 	assert_string_equal(config->rules[0].name, name);
 	assert_string_equal(config->rules[1].name, "Settings");
@@ -319,7 +302,7 @@ static void counts_workers(void **state)
 
 static void describes_the_marketplace_file(void **state)
 {
-	struct config *config = parse(marketplace);
+	struct config *config = expect_config(marketplace);
 	char *text = config_describe(config, 2);
 
 	(void)state;
@@ -344,9 +327,15 @@ static void describes_the_marketplace_file(void **state)
 	config_free(config);
 }
 
+static void expect_part(const char *text, const char *part)
+{
+	if (!strstr(text, part))
+		fail_msg("not found: %sin: %s", part, text);
+}
+
 static void describes_every_choice(void **state)
 {
-	struct config *config = parse(
+	struct config *config = expect_config(
 		"{\"SETTINGS\": {\"QUEUE\": 9, \"WORKERS\": 1, \"WHENFULL\": \"forward\"},"
 		"\"A\": {\"SOURCEPORT\": [514, \"2055-2060\"], \"DESTINATION\": [\"2001:db8::7\"], "
 		"\"ORIGINAL\": \"forward\", \"OVERSIZE\": \"drop\", \"TTL\": 9},"
@@ -367,8 +356,56 @@ static void describes_every_choice(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
-		if (!strstr(text, lines[i]))
-			fail_msg("not found: %sin: %s", lines[i], text);
+		expect_part(text, lines[i]);
+	free(text);
+	config_free(config);
+}
+
+static void describes_what_differs(void **state)
+{
+	struct config *config = expect_config(
+		"{\"SETTINGS\": {\"AUTORELOAD\": true},"
+		"\"A\": {\"SOURCEPORT\": 514, \"ENABLED\": false, \"SOURCEADDRESS\": "
+		"[\"!10.1.0.0/16\", "
+		"\"10.0.0.0/8\", \"!10.2.0.1\", \"11.0.0.0/8\"], \"LISTENADDRESS\": "
+		"[\"192.0.2.9\", "
+		"\"198.51.100.0/24\"], \"INTERFACE\": [\"eth0\", \"eth1\"], \"BALANCE\": \"hash\", "
+		"\"SAMPLE\": 10, \"RATELIMIT\": 1000, \"TTL\": \"decrement\", \"DESTINATION\": ["
+		"{\"ADDRESS\": \"A.example.\", \"NAME\": \"flow\", \"SOURCE\": \"appliance\", "
+		"\"SAMPLE\": 2, \"CHECK\": \"tcp/22\", \"TTL\": 9}, {\"ADDRESS\": \"192.0.2.1\", "
+		"\"PORT\": 7, \"SOURCE\": \"192.0.2.5\", \"TTL\": \"keep\"}, {\"ADDRESS\": "
+		"\"192.0.2.2\", \"PORT\": 7, \"CHECK\": \"icmp\"}]},"
+		"\"B\": {\"SOURCEPORT\": 1, \"SOURCEADDRESS\": [\"!10.1.0.0/16\", \"!::1\"], "
+		"\"BALANCE\": \"round-robin\", \"DESTINATION\": [\"192.0.2.1/7\"]},"
+		"\"C\": {\"SOURCEPORT\": 1, \"BALANCE\": \"failover\", \"TTL\": 5, "
+		"\"DESTINATION\": "
+		"[{\"ADDRESS\": \"192.0.2.1\", \"PORT\": 7, \"TTL\": 6}]}}");
+	char *text = config_describe(config, 1);
+
+	(void)state;
+	expect_part(text,
+		    "Rule \"A\" (disabled)\n"
+		    "  ports         UDP 514\n"
+		    "  clients       10.0.0.0/8, 11.0.0.0/8; not 10.1.0.0/16, 10.2.0.1\n"
+		    "  sent to       192.0.2.9, 198.51.100.0/24\n"
+		    "  arriving at   eth0, eth1\n"
+		    "  destinations  1  flow: a.example (the packet's own port, from this "
+		    "machine's own address, 1 copy in 2, checked by tcp/22, ttl 9)\n"
+		    "                2  192.0.2.1/7 (from 192.0.2.5, ttl keep)\n"
+		    "                3  192.0.2.2/7 (checked by icmp)\n"
+		    "  balance       hash: each packet to one destination, always the same for "
+		    "a client\n"
+		    "  sample        1 packet in 10 is duplicated\n"
+		    "  rate limit    1000 packets/s: copies above it are dropped and counted\n"
+		    "  original      auto");
+	expect_part(text, "  clients       all but 10.1.0.0/16, ::1\n"
+			  "  destinations  1  192.0.2.1/7\n"
+			  "  balance       round-robin: each packet to one destination, in turn\n"
+			  "  original");
+	expect_part(text, "  destinations  1  192.0.2.1/7 (ttl 6)\n"
+			  "  balance       failover: each packet to the first destination that is "
+			  "up\n");
+	expect_part(text, "  log level     info\n  auto reload   when the file changes\n");
 	free(text);
 	config_free(config);
 }
@@ -389,6 +426,7 @@ int main(void)
 		cmocka_unit_test(counts_workers),
 		cmocka_unit_test(describes_the_marketplace_file),
 		cmocka_unit_test(describes_every_choice),
+		cmocka_unit_test(describes_what_differs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

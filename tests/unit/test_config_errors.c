@@ -145,7 +145,8 @@ static void takes_the_deepest_nesting_to_json_c(void **state)
 	expect_each(&(struct wrong){text, ""}, 1,
 		    "{\"R\": {\"SOURCEPORT\": 1, \"DESTINATION\": [\"192.0.2.1\"], \"X\": ", "}}",
 		    "t:1: rule \"R\": X: unknown key; the keys here are SOURCEPORT, DESTINATION, "
-		    "ORIGINAL, OVERSIZE, TTL");
+		    "SOURCEADDRESS, LISTENADDRESS, INTERFACE, ORIGINAL, BALANCE, SAMPLE, "
+		    "RATELIMIT, TTL, OVERSIZE, ENABLED");
 }
 
 static void refuses_wrong_top_levels(void **state)

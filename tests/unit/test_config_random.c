@@ -29,6 +29,15 @@ static const char *const files[] = {
 	"\"R\\u00e9\\ud83d\\ude00\": {\"SOURCEPORT\": [1, \"2-3\"], \"DESTINATION\": [{\"ADDRESS\""
 	": \"2001:db8::7\", \"PORT\": 514}, \"192.0.2.1\"], \"ORIGINAL\": \"drop\", \"OVERSIZE\": "
 	"\"drop\", \"TTL\": 64}}",
+	"{\"SETTINGS\": {\"AUTORELOAD\": true},\n\"R\": {\"SOURCEPORT\": 2055, \"SOURCEADDRESS\": "
+	"[\"10.0.0.0/8\", \"!10.1.0.0/16\", \"2001:db8::/32\"], \"LISTENADDRESS\": "
+	"[\"192.0.2.0/24\", \"::1\"], \"INTERFACE\": [\"eth0\", \"eth1\"], \"ENABLED\": false,\n"
+	"\"BALANCE\": \"hash\", \"SAMPLE\": 10, \"RATELIMIT\": 1000, \"DESTINATION\": "
+	"[{\"ADDRESS\":"
+	" \"Flow.Example.\", \"PORT\": 1, \"NAME\": \"a\", \"SOURCE\": \"appliance\", \"SAMPLE\": "
+	"2, "
+	"\"CHECK\": \"icmp\", \"TTL\": 9},\n{\"ADDRESS\": \"192.0.2.1\", \"NAME\": \"b\", "
+	"\"SOURCE\": \"192.0.2.9\", \"CHECK\": \"tcp/22\"}, \"flow.example/2\"]}}",
 	"{\"\xc3\xa9\": {\"A\": [-0, 1.5e-3, 1E400, 99999999999999999999, true, false, null, {}, "
 	"[], \"\\\"\\\\\\/\\b\\f\\n\\r\\t\"]}, \"B\": {\"A\": 1, \"\\u0041\": {\"A\": 1, \"A\": "
 	"\"x\"}}}",
@@ -74,7 +83,18 @@ static const char *const pieces[] = {"{",
 				     "\x01",
 				     "e",
 				     ".",
-				     "\xf0\x9f"};
+				     "\xf0\x9f",
+				     "!",
+				     "/0",
+				     "::/0",
+				     "!0.0.0.0/0",
+				     "-a.",
+				     "localhost",
+				     "\"NAME\":\"b\",",
+				     "\"SOURCEADDRESS\":[\"!10.0.0.0/8\"],",
+				     "\"LISTENADDRESS\":\"::1\",",
+				     "\"INTERFACE\":\"eth0\",",
+				     "\"flow.example\","};
 
 static uint64_t random_state;
 

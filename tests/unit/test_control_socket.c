@@ -25,6 +25,8 @@
 
 /* Far more than a socket's buffers hold. */
 #define BIG_BYTES (8u << 20)
+/* The counters of some 150,000 destinations. */
+#define HUGE_BYTES (90u << 20)
 #define CLIENTS_MAX 16
 
 struct server {
@@ -33,24 +35,34 @@ struct server {
 	pid_t pid;
 };
 
-/* "no" is refused, "big" answered at length, all else answered by itself. */
-static bool answer(void *context, const char *request, struct evbuffer *body)
+/* "no" is refused, "wrong" called invalid, "big" and "huge" answered at length, "slow" late, all
+ * else answered by itself. */
+static enum control_answer answer(void *context, const char *request, struct evbuffer *body)
 {
+	size_t length = strcmp(request, "huge") == 0 ? HUGE_BYTES : BIG_BYTES;
 	char *big;
 
 	assert_string_equal(context, "context");
 	if (strcmp(request, "no") == 0) {
 		evbuffer_add_printf(body, "not today\n");
-		return false;
+		return CONTROL_ERROR;
 	}
-	if (strcmp(request, "big") != 0)
-		return evbuffer_add_printf(body, "you said %s\n", request) >= 0;
-	big = malloc(BIG_BYTES);
+	if (strcmp(request, "wrong") == 0) {
+		evbuffer_add_printf(body, "line 7\n");
+		return CONTROL_INVALID;
+	}
+	if (strcmp(request, "slow") == 0)
+		sleep(6); /* longer than the daemon waits for a client */
+	if (strcmp(request, "big") != 0 && strcmp(request, "huge") != 0) {
+		evbuffer_add_printf(body, "you said %s\n", request);
+		return CONTROL_OK;
+	}
+	big = malloc(length);
 	assert_non_null(big);
-	memset(big, 'b', BIG_BYTES);
-	evbuffer_add(body, big, BIG_BYTES);
+	memset(big, 'b', length);
+	evbuffer_add(body, big, length);
 	free(big);
-	return true;
+	return CONTROL_OK;
 }
 
 static void on_terminate(evutil_socket_t fd, short what, void *context)
@@ -162,7 +174,8 @@ static void expect_alive(const struct server *server)
 {
 	char *body;
 
-	assert_int_equal(control_socket_ask(server->path, "status", &body), 0);
+	assert_int_equal(control_socket_ask(server->path, "status", CONTROL_SOCKET_ANSWER_S, &body),
+			 0);
 	assert_string_equal(body, "you said status\n");
 	free(body);
 }
@@ -173,8 +186,13 @@ static void answers_and_refuses(void **state)
 	char *body;
 
 	expect_alive(server);
-	assert_int_equal(control_socket_ask(server->path, "no", &body), -EPROTO);
+	assert_int_equal(control_socket_ask(server->path, "no", CONTROL_SOCKET_ANSWER_S, &body),
+			 -EPROTO);
 	assert_string_equal(body, "not today\n");
+	free(body);
+	assert_int_equal(control_socket_ask(server->path, "wrong", CONTROL_SOCKET_ANSWER_S, &body),
+			 -EINVAL);
+	assert_string_equal(body, "line 7\n");
 	free(body);
 }
 
@@ -188,14 +206,31 @@ static void only_its_user_may_open_the_file(void **state)
 	assert_int_equal(status.st_mode & 07777, 0600);
 }
 
+static void expect_long(const struct server *server, const char *request, size_t length)
+{
+	char *body;
+
+	assert_int_equal(control_socket_ask(server->path, request, CONTROL_SOCKET_RELOAD_S, &body),
+			 0);
+	assert_int_equal(strlen(body), length);
+	assert_int_equal(strspn(body, "b"), length);
+	free(body);
+}
+
 static void hands_over_a_long_answer_whole(void **state)
+{
+	expect_long(*state, "big", BIG_BYTES);
+	expect_long(*state, "huge", HUGE_BYTES);
+}
+
+static void an_answer_may_take_its_time(void **state)
 {
 	const struct server *server = *state;
 	char *body;
 
-	assert_int_equal(control_socket_ask(server->path, "big", &body), 0);
-	assert_int_equal(strlen(body), BIG_BYTES);
-	assert_int_equal(strspn(body, "b"), BIG_BYTES);
+	assert_int_equal(control_socket_ask(server->path, "slow", CONTROL_SOCKET_RELOAD_S, &body),
+			 0);
+	assert_string_equal(body, "you said slow\n");
 	free(body);
 }
 
@@ -231,7 +266,8 @@ static void tells_the_client_that_asks_too_much(void **state)
 	assert_non_null(request);
 	memset(request, 'r', BIG_BYTES);
 	request[BIG_BYTES] = '\0';
-	assert_int_equal(control_socket_ask(server->path, request, &body), -EPROTO);
+	assert_int_equal(control_socket_ask(server->path, request, CONTROL_SOCKET_ANSWER_S, &body),
+			 -EPROTO);
 	assert_string_equal(body, "");
 	free(body);
 	free(request);
@@ -304,7 +340,7 @@ static int ask_as_nobody(const char *path)
 
 		if (setgid(65534) < 0 || setuid(65534) < 0)
 			_exit(255);
-		_exit(-control_socket_ask(path, "status", &body));
+		_exit(-control_socket_ask(path, "status", CONTROL_SOCKET_ANSWER_S, &body));
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_true(WIFEXITED(status));
@@ -361,10 +397,12 @@ static void a_stale_socket_is_replaced_and_nothing_else(void **state)
 	assert_non_null(base);
 	assert_non_null(mkdtemp(folder));
 	snprintf(path, sizeof(path), "%s/s", folder);
-	assert_int_equal(control_socket_ask(path, "status", &body), -ENOENT);
+	assert_int_equal(control_socket_ask(path, "status", CONTROL_SOCKET_ANSWER_S, &body),
+			 -ENOENT);
 	assert_null(body);
 	leave_stale(path);
-	assert_int_equal(control_socket_ask(path, "status", &body), -ECONNREFUSED);
+	assert_int_equal(control_socket_ask(path, "status", CONTROL_SOCKET_ANSWER_S, &body),
+			 -ECONNREFUSED);
 	assert_int_equal(control_socket_open(&control, base, path, answer, NULL), 0);
 	control_socket_close(control);
 	assert_int_equal(access(path, F_OK), -1);
@@ -389,7 +427,8 @@ static void paths_that_no_socket_can_have_are_refused(void **state)
 	memset(path, 'p', sizeof(path) - 1);
 	path[sizeof(path) - 1] = '\0';
 	assert_int_equal(control_socket_open(&control, base, path, answer, NULL), -ENAMETOOLONG);
-	assert_int_equal(control_socket_ask(path, "status", &body), -ENAMETOOLONG);
+	assert_int_equal(control_socket_ask(path, "status", CONTROL_SOCKET_ANSWER_S, &body),
+			 -ENAMETOOLONG);
 	assert_int_equal(control_socket_open(&control, base, "", answer, NULL), -EINVAL);
 	assert_int_equal(control_socket_open(&control, base, "/proc/no/such", answer, NULL),
 			 -ENOENT);
@@ -404,6 +443,7 @@ int main(void)
 		with_server(answers_and_refuses),
 		with_server(only_its_user_may_open_the_file),
 		with_server(hands_over_a_long_answer_whole),
+		with_server(an_answer_may_take_its_time),
 		with_server(takes_a_request_in_pieces),
 		with_server(bounds_a_request),
 		with_server(tells_the_client_that_asks_too_much),

@@ -8,6 +8,7 @@
 
 #include "core/ip.h"
 #include "core/reason.h"
+#include "random.h"
 
 #include <errno.h>
 #include <string.h>
@@ -199,6 +200,128 @@ static void knows_directed_broadcasts(void **state)
 	}
 }
 
+static void parses_and_formats_networks(void **state)
+{
+	static const struct {
+		const char *text;
+		uint8_t bits;
+		const char *formatted;
+	} cases[] = {
+		{"0.0.0.0/0", 0, "0.0.0.0/0"},
+		{"10.0.0.0/8", 8, "10.0.0.0/8"},
+		{"10.1.2.0/23", 23, "10.1.2.0/23"},
+		{"10.1.2.128/25", 25, "10.1.2.128/25"},
+		{"10.1.2.3/32", 32, "10.1.2.3"},
+		{"10.1.2.3", 32, "10.1.2.3"},
+		{"::/0", 0, "::/0"},
+		{"2001:DB8::/32", 32, "2001:db8::/32"},
+		{"2001:db8:0:fe00::/55", 55, "2001:db8:0:fe00::/55"},
+		{"ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe/127", 127,
+		 "ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe/127"},
+		{"::1/128", 128, "::1"},
+		{"::1", 128, "::1"},
+	};
+	char text[IP_PREFIX_TEXT_SIZE];
+	struct ip_prefix prefix;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		if (!ip_prefix_parse(cases[i].text, strlen(cases[i].text), &prefix))
+			fail_msg("%s is a network", cases[i].text);
+		assert_int_equal(prefix.bits, cases[i].bits);
+		assert_ptr_equal(ip_prefix_format(&prefix, text), text);
+		assert_string_equal(text, cases[i].formatted);
+	}
+	assert_true(ip_prefix_parse("10.0.0.0/80", 10, &prefix));
+	assert_int_equal(prefix.bits, 8);
+}
+
+static void refuses_what_is_no_network(void **state)
+{
+	static const char *const texts[] = {
+		"",
+		"/",
+		"/8",
+		"10/8",
+		"10.0.0.0/",
+		"10.0.0.0/33",
+		"10.0.0.0/-1",
+		"10.0.0.0/+8",
+		"10.0.0.0/08",
+		"10.0.0.0/ 8",
+		"10.0.0.0/8 ",
+		"10.0.0.0/8/8",
+		"10.0.0.0/264",
+		"10.0.0.0/2147483656",
+		"10.0.0.0/x",
+		"10.0.0.0/255.0.0.0",
+		/* Host bits. */
+		"10.0.0.1/8",
+		"10.0.0.1/31",
+		"128.0.0.0/0",
+		"10.1.3.0/23",
+		"2001:db8::/28",
+		"::1/127",
+		"8000::/0",
+		"::/129",
+		"::/00",
+		"2001:db8::/",
+		"host.example/8",
+		"!10.0.0.0/8",
+	};
+	struct ip_prefix untouched = {{AF_INET, {1, 2, 3, 4}}, 32}, prefix = untouched;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+		if (ip_prefix_parse(texts[i], strlen(texts[i]), &prefix))
+			fail_msg("\"%s\" is no network", texts[i]);
+		assert_memory_equal(&prefix, &untouched, sizeof prefix);
+	}
+}
+
+static bool bit_of(const struct ip_address *address, unsigned bit)
+{
+	return address->bytes[bit / 8] >> (7 - bit % 8) & 1;
+}
+
+/* Every length of network against addresses that leave it at each bit, and at none. */
+static void tells_bit_by_bit_what_a_network_contains(void **state)
+{
+	static const uint8_t families[] = {AF_INET, AF_INET6};
+	struct ip_address at, member;
+
+	(void)state;
+	random_begin();
+	for (size_t f = 0; f < 2; f++) {
+		unsigned width = families[f] == AF_INET ? 32 : 128;
+
+		for (unsigned bits = 0; bits <= width; bits++) {
+			struct ip_prefix prefix;
+
+			at = member = (struct ip_address){.family = families[f]};
+			random_bytes(at.bytes, width / 8);
+			random_bytes(member.bytes, width / 8);
+			prefix = ip_prefix_of(&at, (uint8_t)bits);
+			assert_int_equal(prefix.bits, bits);
+			for (unsigned bit = 0; bit < 128; bit++)
+				assert_int_equal(bit_of(&prefix.address, bit),
+						 bit < bits && bit_of(&at, bit));
+			for (unsigned bit = 0; bit < bits; bit++)
+				if (bit_of(&member, bit) != bit_of(&at, bit))
+					member.bytes[bit / 8] ^= (uint8_t)(0x80 >> bit % 8);
+			assert_true(ip_prefix_contains(&prefix, &member));
+			for (unsigned bit = 0; bit < width; bit++) {
+				struct ip_address other = member;
+
+				other.bytes[bit / 8] ^= (uint8_t)(0x80 >> bit % 8);
+				assert_int_equal(ip_prefix_contains(&prefix, &other), bit >= bits);
+			}
+			member.family = families[1 - f];
+			assert_false(ip_prefix_contains(&prefix, &member));
+		}
+	}
+}
+
 static void names_reasons_and_finds_them_by_errno(void **state)
 {
 	static const struct {
@@ -231,6 +354,9 @@ int main(void)
 		cmocka_unit_test(equals_by_value),
 		cmocka_unit_test(tells_kinds),
 		cmocka_unit_test(knows_directed_broadcasts),
+		cmocka_unit_test(parses_and_formats_networks),
+		cmocka_unit_test(refuses_what_is_no_network),
+		cmocka_unit_test(tells_bit_by_bit_what_a_network_contains),
 		cmocka_unit_test(names_reasons_and_finds_them_by_errno),
 	};
 

@@ -25,7 +25,7 @@ static uint32_t mtu_with_mark(const char *destination, uint32_t mark)
 	assert_non_null(base);
 	assert_int_equal(netmon_open(&netmon, base, mark, ignore_change, NULL), 0);
 	view = view_for(netmon, destination);
-	mtu_bytes = view->mtu_bytes[0];
+	mtu_bytes = view->routes[0].mtu_bytes;
 	netview_free(view);
 	netmon_close(netmon);
 	event_base_free(base);
@@ -175,12 +175,12 @@ static void one_view_has_the_mtus_of_all_routes(void **state)
 	assert_int_equal(netmon_open(&netmon, base, MARK, ignore_change, NULL), 0);
 	assert_int_equal(netmon_view(netmon, &ruleset, &view), 0);
 	assert_int_equal(view->route_count, 6);
-	assert_int_equal(view->mtu_bytes[0], 1400);
-	assert_int_equal(view->mtu_bytes[1], NETVIEW_MTU_UNKNOWN);
-	assert_int_equal(view->mtu_bytes[2], 1500);
-	assert_int_equal(view->mtu_bytes[3], 1500);
-	assert_int_equal(view->mtu_bytes[4], 65536);
-	assert_int_equal(view->mtu_bytes[5], 1400);
+	assert_int_equal(view->routes[0].mtu_bytes, 1400);
+	assert_int_equal(view->routes[1].mtu_bytes, NETVIEW_MTU_UNKNOWN);
+	assert_int_equal(view->routes[2].mtu_bytes, 1500);
+	assert_int_equal(view->routes[3].mtu_bytes, 1500);
+	assert_int_equal(view->routes[4].mtu_bytes, 65536);
+	assert_int_equal(view->routes[5].mtu_bytes, 1400);
 	netview_free(view);
 	netmon_close(netmon);
 	event_base_free(base);

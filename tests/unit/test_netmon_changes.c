@@ -28,7 +28,7 @@ static void on_change(void *context)
 	struct netview *view = view_for(listener->netmon, listener->destination);
 
 	listener->calls++;
-	listener->mtu_bytes = view->mtu_bytes[0];
+	listener->mtu_bytes = view->routes[0].mtu_bytes;
 	netview_free(view);
 	event_base_loopbreak(listener->base);
 }

@@ -22,6 +22,8 @@ static void expect_copy(struct sample *s, const struct packet_target *target, ui
 	bool had_checksum = naive_be16(s->bytes + s->udp + 6) != 0;
 
 	memcpy(s->bytes + (ipv4 ? 16 : 24), target->address.bytes, ipv4 ? 4 : 16);
+	if (target->source.family != AF_UNSPEC)
+		memcpy(s->bytes + (ipv4 ? 12 : 8), target->source.bytes, ipv4 ? 4 : 16);
 	if (target->port_be != 0)
 		memcpy(s->bytes + s->udp + 2, &target->port_be, 2);
 	s->bytes[ipv4 ? 8 : 7] = ttl;

@@ -23,6 +23,7 @@ struct running {
 	struct config *config;
 	struct ruleset *ruleset;
 	struct counters *counters;
+	uint8_t is_up[8];
 	struct status status;
 };
 
@@ -37,11 +38,13 @@ static void run_config(struct running *running, const char *text)
 	running->counters =
 		counters_create(running->ruleset->rule_count, running->ruleset->destination_count);
 	assert_non_null(running->counters);
+	memset(running->is_up, 1, sizeof(running->is_up));
 	running->status = (struct status){
 		.uptime_s = 7,
 		.config_path = "/etc/t.config",
 		.ruleset = running->ruleset,
 		.counters = running->counters,
+		.is_up = running->is_up,
 	};
 }
 
@@ -274,9 +277,30 @@ static void bears_any_json(void **state)
 	}
 }
 
+static void tells_the_state_of_destinations(void **state)
+{
+	struct running running;
+	char *json;
+
+	(void)state;
+	run_config(&running, "{\"a\": {\"SOURCEPORT\": 9, \"DESTINATION\": ["
+			     "{\"ADDRESS\": \"192.0.2.1\", \"PORT\": 1, \"CHECK\": \"icmp\"},"
+			     "{\"ADDRESS\": \"192.0.2.2\", \"PORT\": 1, \"CHECK\": \"tcp/5\"},"
+			     "\"logs.example/1\"]}}");
+	running.is_up[1] = 0;
+	json = status_json(&running.status);
+	assert_non_null(json);
+	assert_non_null(strstr(json, "\"state\": \"up\""));
+	assert_non_null(strstr(json, "\"state\": \"down\""));
+	assert_non_null(strstr(json, "\"state\": \"unresolved\""));
+	free(json);
+	stop_running(&running);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(tells_the_state_of_destinations),
 		cmocka_unit_test(has_every_key_in_order),
 		cmocka_unit_test(shows_totals_and_rates),
 		cmocka_unit_test(has_no_rate_for_what_began_anew),

@@ -52,17 +52,22 @@ def test_reload_serves_a_new_port_with_the_same_process(network, running):
     assert running.pid == pid
 
 
-def test_reload_of_a_bad_config_keeps_what_runs_and_says_so(network, running):
+def test_reload_of_a_bad_config_fails_and_keeps_what_runs_and_says_so(network, running):
     receiver = network.receiver1.receiver(514)
     pid = running.pid
-    running.configure('{ "DuplicateSyslog" : { "SOURCEPORT" : "514" } }')
-    running.call("reload", check=False)
-    running.wait_journal("DESTINATION")
+    running.configure('{\n "DuplicateSyslog" : {\n  "SOURCEPORT" : "0"\n }\n}\n')
+    failed = running.call("reload", check=False)
+    assert failed.returncode != 0 and "failed" in failed.stderr, failed
+    journal = running.wait_journal("SOURCEPORT", "DESTINATION", "stay in force")
+    assert "trafficduplicator.config:3: " in journal
     running.config = TO_TWO_RECEIVERS
     running.wait_state("active", "running")
     expected = _send(network, 4, 10)
     assert sorted(receiver.wait(10)) == sorted(expected)
-    assert running.pid == pid
+    assert (running.pid, running.show("NRestarts")) == (pid, "0")
+    running.configure(TO_TWO_RECEIVERS)
+    running.call("reload")
+    running.wait_journal("no change")
 
 
 def test_kernel_drops_are_counted_for_the_daemons_user(network, unit):

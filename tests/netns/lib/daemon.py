@@ -78,12 +78,14 @@ class Daemon:
         self.socket = self.directory / "control.sock"
         self._stderr = self.directory / "stderr"
         self.config = None
+        self._former_configs = []  # since the start
         self.process = None
         self.expected_received_pkts = None
 
     def configure(self, config, mode=0o644):
         """Writes the config: a dict, or text as it is. Replaces the file in one step."""
         if isinstance(config, dict):
+            self._former_configs += [self.config] if self.config else []
             self.config = config
         text = config if isinstance(config, str) else json.dumps(config, indent=8)
         fresh = self.directory / "fresh"
@@ -97,6 +99,7 @@ class Daemon:
         assert self.program.exists(), f"there is no {self.program}"
         if config is not None:
             self.configure(config)
+        self._former_configs.clear()  # counters begin anew
         arguments = [self.program, "run", "-c", self.config_path, "--socket", self.socket,
                      "--rules-script", RULES_SCRIPT, *more]
         with open(self._stderr, "ab") as stderr:
@@ -161,6 +164,10 @@ class Daemon:
         """Sends the daemon a signal."""
         self.process.send_signal(number)
 
+    def reload(self):
+        """Runs the verb reload to its end and returns it."""
+        return command("reload", "--socket", self.socket, program=self.program)
+
     def freeze(self):
         """SIGSTOP, and waits until every thread has stopped."""
         self.signal(signal.SIGSTOP)
@@ -213,7 +220,8 @@ class Daemon:
 
     def _check_numbers(self):
         found = self.status()
-        broken = numbers.broken_equations(found, self.config)
+        configs = [*self._former_configs, self.config] if self.config else []
+        broken = numbers.broken_equations(found, *configs)
         if self.expected_received_pkts is not None:
             seen = found["received_pkts"] + found["queue"]["dropped_kernel_pkts"]
             if seen != self.expected_received_pkts:

@@ -22,36 +22,38 @@ def verification_sum(data, at):
     return packets.ones_sum(packets.pseudo_header(*addresses, len(datagram)) + datagram)
 
 
-def expected_copy(original, address, port=None, ttl=None):
-    """The copy of an original (whole, UDP, IP length right). port None: the packet's own."""
+def expected_copy(original, address, port=None, ttl=None, source=None):
+    """The copy of an original (whole, UDP, IP length right). port, ttl and source address: None is
+    the packet's own."""
     at = view(original)
     data = bytearray(at.data)
     target = packed(address)
+    sender = at.source if source is None else packed(source)
     if at.version == 4:
-        data[16:20] = target
+        data[12:20] = sender + target
         if ttl is not None:
             data[8] = ttl
         data[10:12] = b"\0\0"
         struct.pack_into("!H", data, 10, packets.checksum(bytes(data[:at.body_at])))
     else:
-        data[24:40] = target
+        data[8:40] = sender + target
         if ttl is not None:
             data[7] = ttl
     if port is not None:
         struct.pack_into("!H", data, at.udp_at + 2, port)
     if at.udp_sum != 0:
         datagram = bytes(data[at.udp_at:at.udp_at + at.udp_length])
-        right = packets.udp_checksum(at.source, target, datagram)
+        right = packets.udp_checksum(sender, target, datagram)
         struct.pack_into("!H", data, at.udp_at + 6, right)
     return bytes(data)
 
 
-def differences(original, copy, address, port=None, ttl=None, fragmented=False):
+def differences(original, copy, address, port=None, ttl=None, fragmented=False, source=None):
     """What is wrong with a copy, as sentences; an empty list is a perfect copy.
 
     fragmented: the copy was put together from fragments, whose ID and DF bit are their own.
     """
-    wanted, copy = bytearray(expected_copy(original, address, port, ttl)), bytearray(copy)
+    wanted, copy = bytearray(expected_copy(original, address, port, ttl, source)), bytearray(copy)
     faults = []
     if len(wanted) != len(copy):
         return [f"{len(copy)} bytes instead of {len(wanted)}"]
@@ -90,13 +92,14 @@ def _checksum_faults(original, copy, wanted, at):
     return []
 
 
-def assert_copies(originals, copies, address, port=None, ttl=None, fragmented=False):
+def assert_copies(originals, copies, address, port=None, ttl=None, fragmented=False,
+                  source=None):
     """Exactly one perfect copy of each original, in order."""
     listing = "\n".join(str(view(c)) for c in copies[:20])
     assert len(copies) == len(originals), \
         f"{len(copies)} copies of {len(originals)} originals:\n{listing}"
     for index, (original, copy) in enumerate(zip(originals, copies)):
-        faults = differences(original, copy, address, port, ttl, fragmented)
+        faults = differences(original, copy, address, port, ttl, fragmented, source)
         assert not faults, (f"copy {index} to {address}: {'; '.join(faults)}\n"
                             f"original: {view(original)} {original[:80].hex()}\n"
                             f"copy:     {view(copy)} {copy[:80].hex()}")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A client that keeps sending numbered datagrams while a test does things to the appliance."""
 
+import multiprocessing
 import struct
 import threading
 import time
@@ -43,3 +44,49 @@ class Stream:
 def numbers(data):
     """The numbers of captured datagrams of a Stream, in the order of arrival."""
     return [struct.unpack("!Q", packets.view(packet).payload)[0] for packet in data]
+
+
+class Flow:
+    """A process that sends datagrams, numbered from 0 for each port, at an even rate until stop().
+
+    When the machine has no time for it for a while, what was missed is not made up for.
+    """
+
+    _CATCH_UP = 200  # datagrams
+
+    def __init__(self, host, to, ports, rate_pps):
+        host.inject()  # opens the socket here, in the main thread
+        context = multiprocessing.get_context("fork")
+        self._end, self._results = context.Event(), context.SimpleQueue()
+        self._process = context.Process(
+            target=self._run, args=(host, to, ports, rate_pps), daemon=True)
+        self._process.start()
+
+    def _run(self, host, to, ports, rate_pps):
+        source = host.address(6 if ":" in to else 4)
+        heads = []
+        for port in ports:  # without UDP checksums, since working them out takes longer than all
+            datagram = packets.udp(source, to, 5000, port, bytes(8), sum_=0)
+            heads.append(packets.ipv4(source, to, datagram)[:-8])
+        count, begun = 0, time.monotonic()
+        start = begun
+        while not self._end.is_set():
+            due = int((time.monotonic() - start) * rate_pps)
+            if due - count > self._CATCH_UP:
+                start += (due - count - self._CATCH_UP) / rate_pps
+                due = count + self._CATCH_UP
+            while count < due:
+                number, turn = divmod(count, len(heads))
+                host.inject(heads[turn] + struct.pack("!Q", number))
+                count += 1
+            time.sleep(0.001)  # the pace of a client, not a wait for anything
+        counts = {port: (count + len(ports) - 1 - n) // len(ports)
+                  for n, port in enumerate(ports)}
+        self._results.put((counts, count / (time.monotonic() - begun)))
+
+    def stop(self):
+        """Ends it; returns how many were sent to each port, and the rate that was reached."""
+        self._end.set()
+        result = self._results.get()
+        self._process.join()
+        return result

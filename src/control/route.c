@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "control/route_mtu.h"
-
-#include "core/netview.h"
+#include "control/route.h"
 
 #include <errno.h>
 #include <linux/if_link.h>
@@ -13,17 +11,13 @@
 #include <netlink/socket.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 
 struct device {
 	uint32_t index;
 	uint32_t mtu_bytes;
 	uint32_t ipv6_mtu_bytes; /* 0: the device has no IPv6 */
-};
-
-struct route {
-	uint32_t device_index; /* 0: no way to send to it */
-	uint32_t mtu_bytes;    /* 0: that of the device */
 };
 
 /* A round of questions; asks about each device once. */
@@ -64,17 +58,29 @@ static int ask(struct finder *finder, struct nl_msg *message, nl_recvmsg_msg_cb_
 	return 0;
 }
 
+static void read_address(struct nlattr *attribute, uint8_t family, struct ip_address *address)
+{
+	if (!attribute || (size_t)nla_len(attribute) != ip_length_bytes(family))
+		return;
+	address->family = family;
+	memcpy(address->bytes, nla_data(attribute), ip_length_bytes(family));
+}
+
 static int parse_route(struct nl_msg *message, void *context)
 {
 	struct nlmsghdr *header = nlmsg_hdr(message);
 	struct nlattr *attributes[RTA_MAX + 1], *metrics[RTAX_MAX + 1];
 	struct route *route = context;
+	const struct rtmsg *rtmsg;
 
 	if (header->nlmsg_type != RTM_NEWROUTE ||
-	    nlmsg_parse(header, sizeof(struct rtmsg), attributes, RTA_MAX, NULL) < 0 ||
+	    nlmsg_parse(header, sizeof(*rtmsg), attributes, RTA_MAX, NULL) < 0 ||
 	    !attributes[RTA_OIF])
 		return NL_SKIP;
-	route->device_index = nla_get_u32(attributes[RTA_OIF]);
+	rtmsg = nlmsg_data(header);
+	route->device = nla_get_u32(attributes[RTA_OIF]);
+	read_address(attributes[RTA_PREFSRC], rtmsg->rtm_family, &route->source);
+	read_address(attributes[RTA_GATEWAY], rtmsg->rtm_family, &route->gateway);
 	if (attributes[RTA_METRICS] &&
 	    nla_parse_nested(metrics, RTAX_MAX, attributes[RTA_METRICS], NULL) == 0 &&
 	    metrics[RTAX_MTU])
@@ -83,7 +89,7 @@ static int parse_route(struct nl_msg *message, void *context)
 }
 
 /* Routes without a way (blackhole, unreachable, prohibit) are refusals. */
-static int find_route(struct finder *finder, const struct ip_address *address, struct route *route)
+static int ask_route(struct finder *finder, const struct ip_address *address, struct route *route)
 {
 	size_t length = ip_length_bytes(address->family);
 	struct rtmsg rtmsg = {
@@ -92,7 +98,6 @@ static int find_route(struct finder *finder, const struct ip_address *address, s
 	};
 	struct nl_msg *message = nlmsg_alloc_simple(RTM_GETROUTE, 0);
 
-	*route = (struct route){0};
 	if (!message)
 		return -ENOMEM;
 	if (nlmsg_append(message, &rtmsg, sizeof(rtmsg), NLMSG_ALIGNTO) < 0 ||
@@ -170,30 +175,32 @@ static int find_device(struct finder *finder, uint32_t index, const struct devic
 	return 0;
 }
 
-static int find_mtu(struct finder *finder, const struct ip_address *address, uint32_t *mtu_bytes)
+static int find_way(struct finder *finder, const struct ip_address *address, struct route *route)
 {
 	const struct device *device;
-	struct route route;
+	uint32_t device_mtu_bytes;
 	int result;
 
-	*mtu_bytes = NETVIEW_MTU_UNKNOWN;
-	result = find_route(finder, address, &route);
-	if (result < 0 || route.device_index == 0)
+	*route = (struct route){0};
+	if (address->family == AF_UNSPEC)
+		return 0;
+	result = ask_route(finder, address, route);
+	if (result < 0 || route->device == 0)
 		return result;
-	result = find_device(finder, route.device_index, &device);
+	result = find_device(finder, route->device, &device);
 	if (result < 0)
 		return result;
-	*mtu_bytes = device->mtu_bytes;
+	device_mtu_bytes = device->mtu_bytes;
 	if (address->family == AF_INET6 && device->ipv6_mtu_bytes &&
-	    device->ipv6_mtu_bytes < *mtu_bytes)
-		*mtu_bytes = device->ipv6_mtu_bytes;
-	if (route.mtu_bytes && (route.mtu_bytes < *mtu_bytes || *mtu_bytes == 0))
-		*mtu_bytes = route.mtu_bytes;
+	    device->ipv6_mtu_bytes < device_mtu_bytes)
+		device_mtu_bytes = device->ipv6_mtu_bytes;
+	if (device_mtu_bytes && (device_mtu_bytes < route->mtu_bytes || route->mtu_bytes == 0))
+		route->mtu_bytes = device_mtu_bytes;
 	return 0;
 }
 
-int route_mtu_find(uint32_t mark, const struct ip_address *addresses, size_t count,
-		   uint32_t *mtu_bytes)
+int route_find(uint32_t mark, const struct ip_address *addresses, size_t count,
+	       struct route *routes)
 {
 	struct finder finder = {.mark = mark};
 	int result = 0;
@@ -210,7 +217,7 @@ int route_mtu_find(uint32_t mark, const struct ip_address *addresses, size_t cou
 	/* Without it libnl asks for acknowledgements, and takes them for the next answer. */
 	nl_socket_disable_auto_ack(finder.socket);
 	for (size_t i = 0; i < count && result == 0; i++)
-		result = find_mtu(&finder, &addresses[i], &mtu_bytes[i]);
+		result = find_way(&finder, &addresses[i], &routes[i]);
 out:
 	free(finder.devices);
 	nl_socket_free(finder.socket);

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/* What the daemon's own files share: daemon.c, daemon_follow.c and daemon_reload.c, no others. */
+#ifndef TRAFFICDUPLICATOR_CONTROL_DAEMON_STATE_H
+#define TRAFFICDUPLICATOR_CONTROL_DAEMON_STATE_H
+
+#include "control/autoreload.h"
+#include "control/control_socket.h"
+#include "control/daemon.h"
+#include "control/health.h"
+#include "control/names.h"
+#include "control/netmon.h"
+#include "control/program.h"
+#include "datapath/datapath.h"
+
+#include <event2/event.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+struct daemon {
+	const struct daemon_options *options;
+	int program_fd;		/* of our own program file */
+	struct program program; /* in force */
+	struct netview *netview;
+	uint8_t *is_up; /* per destination of program.ruleset */
+	struct event_base *base;
+	struct control_socket *control;
+	struct netmon *netmon;
+	struct names *names;
+	struct health *health;
+	struct autoreload *autoreload;
+	struct datapath *datapath;
+	struct event *terminate, *interrupt, *hangup, *tick;
+	struct event *reload; /* made active by a SIGHUP */
+	struct timespec started;
+	bool rules_up;
+	/* What could not be brought up to date, and when it is tried again (timer_now_ms). */
+	bool workers_stale, rules_stale;
+	uint64_t retry_at_ms;
+	uint32_t retry_wait_ms; /* 0: nothing is to be tried again */
+	uint64_t drops_told_pkts;
+	unsigned drops_quiet_s;
+};
+
+/* daemon.c: runs the rules script for a program, unless the administrator installs the rules. */
+bool daemon_run_rules_script(const struct daemon *daemon, const char *verb,
+			     const struct program *program);
+void daemon_apply_settings(struct daemon *daemon);
+
+/*
+ * daemon_follow.c: opens what listens to the world: network, names, health. Before privileges are
+ * given up. Returns false, having logged why.
+ */
+bool daemon_follow_open(struct daemon *daemon);
+void daemon_follow_close(struct daemon *daemon);
+
+/* Gives a program's names the addresses that are known, and compiles it. Returns 0 or -errno. */
+int daemon_follow_prepare(struct daemon *daemon, struct program *program);
+
+/*
+ * Gives a prepared program to the workers, with what is known of the network and of its
+ * destinations' health; from then on these and its names are followed for it. Returns 0 or -errno;
+ * on an error all goes on as before.
+ */
+int daemon_follow_program(struct daemon *daemon, const struct program *program);
+
+/* The netfilter rules are not those of the program in force: to be tried again. */
+void daemon_follow_rules_failed(struct daemon *daemon);
+
+/* Once a second: tries again what has failed, when its time has come. */
+void daemon_follow_retry(struct daemon *daemon);
+
+/*
+ * daemon_reload.c: reads the configuration anew and puts it in force, or changes nothing. Writes
+ * what has changed, or every error, to report.
+ */
+enum control_answer daemon_reload(struct daemon *daemon, struct evbuffer *report);
+/* Whether the configuration file says, to the letter, what is in force. */
+bool daemon_has_file(const struct daemon *daemon);
+/* As daemon_reload, with the report going to the log; also tells the service manager. */
+void daemon_reload_and_log(struct daemon *daemon);
+
+#endif

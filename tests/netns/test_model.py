@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: MIT
+"""Random configurations and packets: the daemon against a slow model of what it promises.
+
+Every copy and every counter is compared, so that each difference is a fault of one of the two. The
+network is Star, drawn in lib/topology.py. MODEL_ROUNDS: how many configurations, for a long run.
+"""
+
+import ipaddress
+import json
+import os
+import random
+import re
+import struct
+
+import pytest
+
+from lib import oracle, packets
+from lib.daemon import command
+from lib.model import Arrival, Model
+from lib.random_configs import OWN, add_ways, appliance_address, random_config, random_packet
+from lib.status import place_of
+
+ROUNDS = int(os.environ.get("MODEL_ROUNDS", "12"))
+PACKETS = 250
+
+
+class HashChoices:
+    """Which destination BALANCE hash has for a client: asked once, by `explain`, per client."""
+
+    def __init__(self, star, config_path, config):
+        self._appliance, self._path, self._config = star.appliance, config_path, config
+        self._known = {}
+
+    def __call__(self, name, packet):
+        if (name, packet.source) not in self._known:
+            self._known[name, packet.source] = self._ask(name, packet)
+        return self._known[name, packet.source]
+
+    def _ask(self, name, packet):
+        done = command("explain", "-c", self._path, packet.source,
+                       f"{packet.destination}/{packet.port}", "--interface", packet.interface,
+                       namespace=self._appliance)
+        part = done.stdout.split(f'Rule "{name}" matches\n')[1]
+        chosen = re.search(r"^  copy to (.*?): ", part, re.MULTILINE)[1]
+        names = []
+        for entry in self._config[name]["DESTINATION"]:
+            address, port = place_of(entry)
+            plain = f"{address}/{port}" if port else address
+            names.append(entry.get("NAME", plain) if isinstance(entry, dict) else plain)
+        return names.index(chosen)
+
+
+def _number(packet):
+    return struct.unpack_from("!I", packets.view(packet).payload)[0]
+
+
+def _by_place(captured):
+    """{(number, address, port): [packets]}"""
+    result = {}
+    for packet in captured:
+        at = packets.view(packet)
+        key = _number(packet), str(ipaddress.ip_address(at.destination)), at.port
+        result.setdefault(key, []).append(packet)
+    return result
+
+
+def _wrong_copies(sent, outcomes, captured):
+    """What is missing, too much or not right among the copies."""
+    faults, found = [], _by_place(captured)
+    for number, ((*what, original), outcome) in enumerate(zip(sent, outcomes)):
+        for copy in outcome.copies:
+            there = found.pop((number, copy.address, copy.port), [])
+            if len(there) != 1:
+                faults.append(f"packet {number} {what}: {len(there)} copies instead of {copy}")
+                continue
+            wrong = oracle.differences(original, there[0], copy.address, copy.port, copy.ttl,
+                                       source=copy.source)
+            faults += [f"packet {number} {what}, {copy}: {'; '.join(wrong)}"] if wrong else []
+    return faults + [f"packet {number} {sent[number][:4]}: {len(there)} copies to {address} "
+                     f"{port} instead of none" for (number, address, port), there in found.items()]
+
+
+def _wrong_originals(sent, outcomes, at_server):
+    """Those that should go on do, as a router passes them on, and no others."""
+    expected = [oracle.routed(original) for (_, _, destination, _, original), outcome
+                in zip(sent, outcomes) if outcome.goes_on and destination not in OWN
+                and packets.view(original).ttl > 1]
+    missing = [p for p in expected if p not in at_server]
+    extra = [p for p in at_server if p not in expected]
+    return [f"{len(these)} originals {how}: {[str(packets.view(p)) for p in these[:5]]}"
+            for these, how in ((missing, "did not go on"), (extra, "went on but should not"))
+            if these]
+
+
+@pytest.mark.parametrize("round_", range(ROUNDS))
+def test_random_rules_and_packets(star, daemons, rng, round_):
+    rng = random.Random(rng.randrange(1 << 32) + round_)  # SEED gives each round packets of its own
+    add_ways(star)
+    config = random_config(rng)
+    sent = [random_packet(rng, number) for number in range(PACKETS)]
+    daemon = daemons(star).start(config)
+    model = Model(config, OWN, appliance_address, HashChoices(star, daemon.config_path, config))
+    arrivals = [Arrival(source, destination, port, interface, packets.view(packet).ttl, len(packet))
+                for interface, source, destination, port, packet in sent]
+    outcomes = [model.take(arrival) for arrival in arrivals]
+    captures = [host.capture() for host in (star.receiver1, star.receiver2)]
+    at_server = star.server.capture()
+    cpus = os.sched_getaffinity(0)
+    try:  # from one CPU, so that the packets of both clients come in the order given
+        os.sched_setaffinity(0, {min(cpus)})
+        for interface, *_, packet in sent:
+            getattr(star, interface).inject(packet)
+    finally:
+        os.sched_setaffinity(0, cpus)
+    daemon.wait_status("all that match", lambda s: s["matched_by_any_pkts"] >= model.matched_by_any)
+    daemon.wait_received(model.matched_by_any)
+    faults = _wrong_copies(sent, outcomes, [p for c in captures for p in c.take_udp()])
+    faults += _wrong_originals(sent, outcomes, at_server.take_udp())
+    found = daemon.status()
+    faults += model.differences(found)
+    if found["unmatched_pkts"] != 0:
+        faults.append(f"{found['unmatched_pkts']} packets that no rule matches reached the program")
+    assert not faults, "\n".join(faults[:30]) + "\n" + json.dumps(config, indent=1)
