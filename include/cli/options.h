@@ -15,6 +15,7 @@ enum { EXIT_FINE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_INVALID_CONFIG = 3 }
 enum {
 	OPTIONS_OF_STATUS = 1,
 	OPTIONS_OF_RULES = 2,
+	OPTIONS_OF_IMPORT = 4,
 	OPTIONS_OF_EXPLAIN = 8
 };
 
@@ -35,6 +36,7 @@ struct options {
 	const char *way; /* these three as written; NULL: not given */
 	const char *defragmentation;
 	const char *format;
+	const char *port;	      /* as written; NULL: not given */
 	const char *interface;	      /* as written; NULL: not given */
 };
 

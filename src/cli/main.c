@@ -55,6 +55,18 @@ static const char explain_help[] =
 	"  DST                    where it sends to: ADDRESS/PORT\n"
 	"  --interface IF         the interface that it arrives on\n";
 
+static const char import_help[] =
+	"Writes to stdout the configuration that does what another duplicator's does, and to\n"
+	"stderr, line by line, what has no equivalent. FORMAT is one of:\n"
+	"\n"
+	"  samplicator            the file of samplicate's -c\n"
+	"  pmacct                 the tee plugin's tee_receivers map\n"
+	"\n"
+	"  --port PORT            the UDP port that clients send to, which is not in these files\n"
+	"                         (2000 for samplicator, 2100 for pmacct)\n"
+	"\n"
+	"Exit code 1 where something could not be converted; the rest is written.\n";
+
 static const struct verb verbs[] = {
 	{"run", "the daemon, in the foreground", run_help, verb_run, 0, 0, NULL},
 	{"check", "validate the configuration", check_help, verb_check, 0, 0, NULL},
@@ -65,6 +77,8 @@ static const struct verb verbs[] = {
 	{"reload", "put a changed configuration in force", reload_help, verb_reload, 0, 0, NULL},
 	{"explain", "what would happen to a packet, and why", explain_help, verb_explain,
 	 OPTIONS_OF_EXPLAIN, 2, "SRC DST"},
+	{"import", "write the equivalent of another duplicator's configuration", import_help,
+	 verb_import, OPTIONS_OF_IMPORT, 2, "FORMAT FILE"},
 };
 
 #define VERB_COUNT (sizeof(verbs) / sizeof(verbs[0]))

@@ -17,6 +17,7 @@ enum {
 	OPTION_WAY,
 	OPTION_DEFRAGMENTATION,
 	OPTION_FORMAT,
+	OPTION_PORT,
 	OPTION_INTERFACE,
 	OPTION_VERBOSE,
 	OPTION_VERSION,
@@ -32,6 +33,7 @@ static const struct option long_options[] = {
 	{"way", required_argument, NULL, OPTION_WAY},
 	{"defragmentation", required_argument, NULL, OPTION_DEFRAGMENTATION},
 	{"format", required_argument, NULL, OPTION_FORMAT},
+	{"port", required_argument, NULL, OPTION_PORT},
 	{"interface", required_argument, NULL, OPTION_INTERFACE},
 	{"verbose", no_argument, NULL, OPTION_VERBOSE},
 	{"version", no_argument, NULL, OPTION_VERSION},
@@ -60,6 +62,10 @@ static bool apply_own(struct options *options, int option)
 	case OPTION_JSON:
 		options->json = true;
 		options->own |= OPTIONS_OF_STATUS;
+		return true;
+	case OPTION_PORT:
+		options->port = optarg;
+		options->own |= OPTIONS_OF_IMPORT;
 		return true;
 	case OPTION_INTERFACE:
 		options->interface = optarg;

@@ -17,7 +17,7 @@ from lib.capture import Receiver
 from lib.configs import rule, syslog
 from lib.daemon import PROGRAM, REPOSITORY, command, environment
 
-VERBS = ["run", "check", "explain", "status", "reload", "rules"]
+VERBS = ["run", "check", "explain", "status", "reload", "rules", "import"]
 MARKETPLACE = """{
         "DuplicateSyslog" : {
                 "SOURCEPORT" : "514",
@@ -47,7 +47,7 @@ def test_version(arguments):
 @pytest.mark.parametrize("arguments", [
     [], ["sideways"], ["--sideways"], *([verb, "--sideways"] for verb in VERBS),
     *([verb, "more", "than", "asked"] for verb in VERBS), ["check", "-c"], ["status", "--socket"],
-    ["explain"], ])
+    ["explain"], ["import"], ["import", "samplicator"], ["import", "sideways", "file"]])
 def test_usage_errors(arguments):
     done = command(*arguments)
     assert done.returncode == 2, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
