@@ -15,7 +15,7 @@ SANITIZE ?=
 CC ?= gcc
 PKG_CONFIG ?= pkg-config
 LIBRARIES := json-c libmnl libnetfilter_queue libnl-3.0 libnl-route-3.0 libevent_core libevent_extra \
-	     libcap-ng
+	     libcap-ng ncursesw
 
 # What the compiler lacks of these, it is not given: `hardening` asks it once.
 try = $(shell echo 'int main(void){return 0;}' | $(CC) -Werror $(1) -x c - -o /dev/null 2>/dev/null && echo '$(1)')

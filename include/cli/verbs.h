@@ -8,6 +8,7 @@
 int verb_run(const struct options *options);
 int verb_check(const struct options *options);
 int verb_status(const struct options *options);
+int verb_top(const struct options *options);
 int verb_rules(const struct options *options);
 int verb_reload(const struct options *options);
 int verb_explain(const struct options *options);

@@ -35,6 +35,14 @@ static const char status_help[] =
 	"\n"
 	"  --json                 the counters as JSON, at once and without rates\n";
 
+static const char top_help[] =
+	"The counters and rates of 'status', live in the terminal: once a second.\n"
+	"\n"
+	"  arrows, PgUp, PgDn, Home, End   scroll\n"
+	"  q                               quit\n"
+	"\n"
+	"In colour unless NO_COLOR is set.\n";
+
 static const char rules_help[] =
 	"Writes to stdout what the rules script loads. Changes nothing.\n"
 	"\n"
@@ -72,6 +80,7 @@ static const struct verb verbs[] = {
 	{"check", "validate the configuration", check_help, verb_check, 0, 0, NULL},
 	{"status", "counters per rule and destination, with rates", status_help, verb_status,
 	 OPTIONS_OF_STATUS, 0, NULL},
+	{"top", "the same, live in the terminal", top_help, verb_top, 0, 0, NULL},
 	{"rules", "print the nft rules for the configuration", rules_help, verb_rules,
 	 OPTIONS_OF_RULES, 0, NULL},
 	{"reload", "put a changed configuration in force", reload_help, verb_reload, 0, 0, NULL},
