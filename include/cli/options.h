@@ -16,7 +16,8 @@ enum {
 	OPTIONS_OF_STATUS = 1,
 	OPTIONS_OF_RULES = 2,
 	OPTIONS_OF_IMPORT = 4,
-	OPTIONS_OF_EXPLAIN = 8
+	OPTIONS_OF_EXPLAIN = 8,
+	OPTIONS_OF_DOCTOR = 16
 };
 
 /* Texts point into argv or are static. */
@@ -36,6 +37,7 @@ struct options {
 	const char *way; /* these three as written; NULL: not given */
 	const char *defragmentation;
 	const char *format;
+	const char *send_test_client; /* as written; NULL: not given */
 	const char *port;	      /* as written; NULL: not given */
 	const char *interface;	      /* as written; NULL: not given */
 };

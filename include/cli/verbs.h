@@ -13,5 +13,6 @@ int verb_rules(const struct options *options);
 int verb_reload(const struct options *options);
 int verb_explain(const struct options *options);
 int verb_import(const struct options *options);
+int verb_doctor(const struct options *options);
 
 #endif

@@ -75,6 +75,17 @@ static const char import_help[] =
 	"\n"
 	"Exit code 1 where something could not be converted; the rest is written.\n";
 
+static const char doctor_help[] =
+	"Examines this machine and the way to every destination: what is wrong, what it means, "
+	"and\n"
+	"the command that mends it. Changes nothing. Most of it needs root. Exit code 1 where "
+	"there\n"
+	"is a problem, 3 where that is an invalid configuration; warnings alone are 0.\n"
+	"\n"
+	"  --json                 the findings as JSON\n"
+	"  --send-test CLIENT     also send one marked test message to each destination, with the\n"
+	"                         address CLIENT as its source\n";
+
 static const struct verb verbs[] = {
 	{"run", "the daemon, in the foreground", run_help, verb_run, 0, 0, NULL},
 	{"check", "validate the configuration", check_help, verb_check, 0, 0, NULL},
@@ -88,6 +99,8 @@ static const struct verb verbs[] = {
 	 OPTIONS_OF_EXPLAIN, 2, "SRC DST"},
 	{"import", "write the equivalent of another duplicator's configuration", import_help,
 	 verb_import, OPTIONS_OF_IMPORT, 2, "FORMAT FILE"},
+	{"doctor", "say what keeps packets from arriving, and what mends it", doctor_help,
+	 verb_doctor, OPTIONS_OF_STATUS | OPTIONS_OF_DOCTOR, 0, NULL},
 };
 
 #define VERB_COUNT (sizeof(verbs) / sizeof(verbs[0]))

@@ -17,6 +17,7 @@ enum {
 	OPTION_WAY,
 	OPTION_DEFRAGMENTATION,
 	OPTION_FORMAT,
+	OPTION_SEND_TEST,
 	OPTION_PORT,
 	OPTION_INTERFACE,
 	OPTION_VERBOSE,
@@ -35,6 +36,7 @@ static const struct option long_options[] = {
 	{"format", required_argument, NULL, OPTION_FORMAT},
 	{"port", required_argument, NULL, OPTION_PORT},
 	{"interface", required_argument, NULL, OPTION_INTERFACE},
+	{"send-test", required_argument, NULL, OPTION_SEND_TEST},
 	{"verbose", no_argument, NULL, OPTION_VERBOSE},
 	{"version", no_argument, NULL, OPTION_VERSION},
 	{"help", no_argument, NULL, OPTION_HELP},
@@ -70,6 +72,10 @@ static bool apply_own(struct options *options, int option)
 	case OPTION_INTERFACE:
 		options->interface = optarg;
 		options->own |= OPTIONS_OF_EXPLAIN;
+		return true;
+	case OPTION_SEND_TEST:
+		options->send_test_client = optarg;
+		options->own |= OPTIONS_OF_DOCTOR;
 		return true;
 	case OPTION_WAY:
 		options->way = optarg;

@@ -10,6 +10,8 @@ import random
 
 import pytest
 
+from lib import visits
+from lib.configs import syslog
 from lib.daemon import Daemon
 from lib.namespaces import remove_leftovers
 from lib.topology import Bridge, Star
@@ -81,6 +83,20 @@ def daemons():
         except AssertionError as error:
             faults.append(str(error))
     assert not faults, "\n\n".join(faults)
+
+
+@pytest.fixture
+def visit(star):
+    """Runs doctor on the appliance."""
+    return lambda daemon, *more: visits.examine(star, daemon, *more)
+
+
+@pytest.fixture
+def two(star, daemons):
+    """A daemon that has sent copies of some packets to two receivers."""
+    daemon = daemons(star).start(syslog(f"{star.receiver1.v4}/514", f"{star.receiver2.v4}/514"))
+    visits.feed(star, daemon)
+    return daemon
 
 
 @pytest.fixture
