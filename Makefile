@@ -112,7 +112,8 @@ demo:
 check:
 	tests/install-packages check
 	shellcheck iptables/trafficduplicator-rules tests/install-packages tests/demo/run \
-		tests/vm/run tests/vm/make-image tests/vm/guest/run-tests
+		tests/vm/run tests/vm/make-image tests/vm/guest/run-tests \
+		packaging/bash-completion/trafficduplicator
 	$(MAKE) WERROR=-Werror all
 	$(MAKE) WERROR=-Werror clang
 	$(MAKE) WERROR=-Werror asan

@@ -3,11 +3,18 @@
 # DESTDIR nothing outside it is touched, as packages and images need it.
 
 SYSUSERSDIR ?= /usr/lib/sysusers.d
+COMPLETIONSDIR ?= $(PREFIX)/share/bash-completion/completions
+MANDIR ?= $(PREFIX)/share/man
+DOCDIR ?= $(PREFIX)/share/doc/trafficduplicator
 
 CONFIG := config/trafficduplicator.config
 CONFIG_DIR := $(SYSCONFDIR)/trafficduplicator
 CONFIG_INSTALLED := $(DESTDIR)$(CONFIG_DIR)/trafficduplicator.config
 UNIT := packaging/systemd/trafficduplicator.service
+EXAMPLES := $(wildcard config/examples/*.config)
+EXAMPLES_DIR := $(DOCDIR)/examples
+MAN5 := docs/man/trafficduplicator.config.5
+MAN8 := docs/man/trafficduplicator.8 docs/man/trafficduplicator-rules.8
 
 # Said to systemd only when it runs here, and when the files went to where it looks for them.
 to_systemd = if [ -z "$(DESTDIR)" ] && [ -d /run/systemd/system ]; then $(1); fi
@@ -15,13 +22,19 @@ to_systemd = if [ -z "$(DESTDIR)" ] && [ -d /run/systemd/system ]; then $(1); fi
 .PHONY: install
 install: $(PROGRAM)
 	umask 022 && mkdir -p $(addprefix $(DESTDIR),$(SBINDIR) $(LIBDIR) $(CONFIG_DIR) $(UNITDIR) \
-		$(SYSUSERSDIR))
+		$(SYSUSERSDIR) $(COMPLETIONSDIR) $(MANDIR)/man5 $(MANDIR)/man8 \
+		$(EXAMPLES_DIR))
 	install -m 0755 $(PROGRAM) $(DESTDIR)$(SBINDIR)/trafficduplicator
 	install -m 0755 iptables/trafficduplicator-rules $(DESTDIR)$(LIBDIR)/trafficduplicator-rules
 	sed 's|@SBINDIR@|$(SBINDIR)|; s|@LIBDIR@|$(LIBDIR)|; s|@SYSCONFDIR@|$(SYSCONFDIR)|' $(UNIT).in \
 		| install -m 0644 /dev/stdin $(DESTDIR)$(UNITDIR)/trafficduplicator.service
 	install -m 0644 packaging/systemd/trafficduplicator.sysusers \
 		$(DESTDIR)$(SYSUSERSDIR)/trafficduplicator.conf
+	install -m 0644 packaging/bash-completion/trafficduplicator \
+		$(DESTDIR)$(COMPLETIONSDIR)/trafficduplicator
+	install -m 0644 $(MAN5) $(DESTDIR)$(MANDIR)/man5
+	install -m 0644 $(MAN8) $(DESTDIR)$(MANDIR)/man8
+	install -m 0644 $(EXAMPLES) $(DESTDIR)$(EXAMPLES_DIR)
 	@if [ -e $(CONFIG_INSTALLED) ]; then echo "$(CONFIG_INSTALLED) is there already: kept"; \
 	else set -x; install -m 0644 $(CONFIG) $(CONFIG_INSTALLED); fi
 	@if [ -z "$(DESTDIR)" ] && command -v systemd-sysusers >/dev/null; then \
@@ -34,8 +47,13 @@ uninstall:
 	@$(call to_systemd,set -x; systemctl disable --now trafficduplicator.service || true)
 	rm -f $(DESTDIR)$(UNITDIR)/trafficduplicator.service \
 		$(DESTDIR)$(SYSUSERSDIR)/trafficduplicator.conf \
+		$(DESTDIR)$(COMPLETIONSDIR)/trafficduplicator \
+		$(addprefix $(DESTDIR)$(MANDIR)/man5/,$(notdir $(MAN5))) \
+		$(addprefix $(DESTDIR)$(MANDIR)/man8/,$(notdir $(MAN8))) \
+		$(addprefix $(DESTDIR)$(EXAMPLES_DIR)/,$(notdir $(EXAMPLES))) \
 		$(DESTDIR)$(SBINDIR)/trafficduplicator $(DESTDIR)$(LIBDIR)/trafficduplicator-rules
 	@if cmp -s $(CONFIG) $(CONFIG_INSTALLED); then set -x; rm -f $(CONFIG_INSTALLED); \
 	elif [ -e $(CONFIG_INSTALLED) ]; then echo "$(CONFIG_INSTALLED) was changed: kept"; fi
-	@rmdir $(addprefix $(DESTDIR),$(LIBDIR) $(CONFIG_DIR)) 2>/dev/null || true
+	@rmdir $(addprefix $(DESTDIR),$(LIBDIR) $(CONFIG_DIR) $(EXAMPLES_DIR) $(DOCDIR)) \
+		2>/dev/null || true
 	@$(call to_systemd,set -x; systemctl daemon-reload)

@@ -18,8 +18,14 @@ pytestmark = pytest.mark.vm
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 UNIT_FILE = f"/lib/systemd/system/{UNIT}"
 SYSUSERS = "/usr/lib/sysusers.d/trafficduplicator.conf"
-INSTALLED = {PROGRAM: 0o755, RULES_SCRIPT: 0o755, UNIT_FILE: 0o644, SYSUSERS: 0o644,
-             str(CONFIG): 0o644}
+COMPLETION = "/usr/share/bash-completion/completions/trafficduplicator"
+DOCUMENTS = pathlib.Path("/usr/share/doc/trafficduplicator")
+PAGES = [f"/usr/share/man/man{page.name[-1]}/{page.name}"
+         for page in (REPOSITORY / "docs/man").iterdir()]
+EXAMPLES = [str(DOCUMENTS / "examples" / example.name)
+            for example in (REPOSITORY / "config/examples").glob("*.config")]
+INSTALLED = {PROGRAM: 0o755, RULES_SCRIPT: 0o755, **dict.fromkeys(
+    (UNIT_FILE, SYSUSERS, str(CONFIG), COMPLETION, *PAGES, *EXAMPLES), 0o644)}
 
 
 def _make(target, *more):
@@ -71,7 +77,7 @@ def test_uninstall_stops_the_daemon_and_leaves_nothing(running, reinstalled):
     run("systemctl", "enable", UNIT)
     _make("uninstall")
     assert not table_is_up()
-    for path in (*INSTALLED, CONFIG.parent, pathlib.Path(RULES_SCRIPT).parent,
+    for path in (*INSTALLED, CONFIG.parent, pathlib.Path(RULES_SCRIPT).parent, DOCUMENTS,
                  f"/etc/systemd/system/multi-user.target.wants/{UNIT}"):
         assert not os.path.lexists(path), path
     assert run("systemctl", "cat", UNIT, check=False).returncode != 0
