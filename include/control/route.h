@@ -5,6 +5,7 @@
 
 #include "core/ip.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,6 +16,9 @@ struct route {
 	uint32_t mtu_bytes;
 	struct ip_address source;  /* sent from by default; AF_UNSPEC: not stated */
 	struct ip_address gateway; /* AF_UNSPEC: the address is on the link, or no way */
+	/* Packets leave as they are in an Ethernet frame: no tunnel, no local delivery, no
+	 * broadcast, and the next hop is of their own family. */
+	bool ethernet;
 };
 
 /*

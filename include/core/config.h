@@ -32,6 +32,7 @@ enum balance_mode { BALANCE_ALL, BALANCE_ROUND_ROBIN, BALANCE_HASH, BALANCE_FAIL
 enum source_mode { SOURCE_CLIENT, SOURCE_APPLIANCE, SOURCE_FIXED };
 enum check_kind { CHECK_NONE, CHECK_ICMP, CHECK_TCP };
 enum when_full { WHEN_FULL_DROP, WHEN_FULL_FORWARD };
+enum send_mode { SEND_IP, SEND_LINK };
 enum ttl_mode { TTL_KEEP, TTL_DECREMENT, TTL_SET };
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
@@ -99,6 +100,7 @@ struct config_settings {
 	unsigned workers; /* as written; 0: one per CPU */
 	uint32_t queue_length_pkts;
 	enum when_full when_full;
+	enum send_mode send;
 	uint32_t mark;
 	enum log_level log_level;
 	bool auto_reload;
@@ -184,6 +186,7 @@ const char *balance_mode_name(enum balance_mode mode);
 const char *source_mode_name(enum source_mode mode);
 const char *check_kind_name(enum check_kind kind);
 const char *when_full_name(enum when_full when_full);
+const char *send_mode_name(enum send_mode mode);
 const char *log_level_name(enum log_level level);
 
 /*

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What workers need to know of the machine's network: which addresses are its own, and how large
- * a packet may be on the way to each destination. Immutable; a change makes a new one.
+ * What workers need to know of the machine's network: which addresses are its own, and on the way
+ * to each destination how large a packet may be and who the next hop is. Immutable; a change makes
+ * a new one.
  */
 #ifndef TRAFFICDUPLICATOR_CORE_NETVIEW_H
 #define TRAFFICDUPLICATOR_CORE_NETVIEW_H
 
 #include "core/ip.h"
 
+#include <linux/if_packet.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -20,6 +22,9 @@ struct netview_route {
 	uint32_t mtu_bytes;
 	/* What this machine sends from when it goes that way; AF_UNSPEC where there is no way. */
 	struct ip_address source;
+	/* The next hop on the link, as a packet socket wants it (packet(7)): device, protocol and
+	 * link-layer address. sll_ifindex 0: not resolved, the kernel has to find the way. */
+	struct sockaddr_ll link;
 };
 
 /* An interface that rules name and that is there. */

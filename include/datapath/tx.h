@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sends copies: gathers messages and hands them to raw sockets, one per family, many at a time.
- * Counts every copy's fate. Used by one thread.
+ * Sends copies: gathers messages and hands them to raw sockets, many at a time. There is one socket
+ * per IP family, and one of the link layer (packet(7)), which asks neither routes nor firewall, and
+ * takes half the time. A copy has the same bytes either way, but for an IPv4 identification of 0,
+ * which the IP socket replaces. Counts every copy's fate. Used by one thread.
  */
 #ifndef TRAFFICDUPLICATOR_DATAPATH_TX_H
 #define TRAFFICDUPLICATOR_DATAPATH_TX_H
@@ -9,6 +11,7 @@
 #include "core/ip.h"
 #include "datapath/counters.h"
 
+#include <linux/if_packet.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -18,6 +21,8 @@ struct tx;
 /* A message: one datagram, or one fragment of a copy. */
 struct tx_message {
 	const struct ip_address *to;
+	/* The next hop; NULL: by the kernel's routes. Must stay until tx_flush. */
+	const struct sockaddr_ll *link;
 	const uint8_t *headers; /* in room from tx_room */
 	size_t headers_bytes;
 	const uint8_t *payload; /* must stay until tx_flush */

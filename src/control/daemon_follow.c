@@ -38,6 +38,12 @@ static uint8_t *collect_health(const struct daemon *daemon, const struct ruleset
 /* What a publication makes anew. */
 enum novelty { NEW_HEALTH, NEW_NETWORK };
 
+/* Next hops' link-layer addresses are followed where they are used; else they are noise. */
+static int follow_links(struct daemon *daemon, const struct config *config)
+{
+	return netmon_follow_links(daemon->netmon, config->settings.send == SEND_LINK);
+}
+
 /* Publishes a ruleset, with views of the network and of health made for it. Returns 0 or -errno. */
 static int publish(struct daemon *daemon, const struct ruleset *ruleset, enum novelty novelty)
 {
@@ -395,9 +401,14 @@ int daemon_follow_prepare(struct daemon *daemon, struct program *program)
 
 int daemon_follow_program(struct daemon *daemon, const struct program *program)
 {
-	int error = publish(daemon, program->ruleset, NEW_NETWORK);
+	int error = follow_links(daemon, program->config);
 
 	if (!error)
+		error = publish(daemon, program->ruleset, NEW_NETWORK);
+	if (!error)
 		follow(daemon, program);
+	else if (program != &daemon->program && !follow_links(daemon, daemon->program.config))
+		/* The next hops that are followed are those of the last view made. */
+		publish_again(daemon, "the network", NEW_NETWORK);
 	return error;
 }

@@ -18,6 +18,12 @@ const char *doctor_firewall_place(const struct json_object *object,
 	return place;
 }
 
+/* Whether copies leave by a packet socket while the next hop's link-layer address is confirmed. */
+static bool by_link(const struct doctor *doctor, const struct doctor_target *target)
+{
+	return doctor->config->settings.send == SEND_LINK && target->route.ethernet;
+}
+
 /* Adds the finding that a rule, or a chain's policy, does this to copies. */
 static void say_fate(const struct doctor *doctor, const struct doctor_target *target,
 		     const struct json_object *by, bool is_problem, const char *id,
@@ -26,17 +32,21 @@ static void say_fate(const struct doctor *doctor, const struct doctor_target *ta
 	struct doctor_finding *finding = doctor_report_add(
 		report, is_problem ? DOCTOR_PROBLEM : DOCTOR_WARNING, id, target->name,
 		"%s: this machine's firewall %s copies", target->name, does);
+	const char *which = by_link(doctor, target)
+				    ? " With SEND link only those copies pass it that leave while "
+				      "the next hop's link-layer address is not confirmed."
+				    : "";
 	char place[DOCTOR_PLACE_SIZE];
 
 	doctor_firewall_place(by, place);
 	if (json_object_object_get(by, "chain"))
-		doctor_meaning(finding, "By the rule with handle %llu in chain %s.",
-			       doctor_number(by, "handle"), place);
+		doctor_meaning(finding, "By the rule with handle %llu in chain %s.%s",
+			       doctor_number(by, "handle"), place, which);
 	else
-		doctor_meaning(
-			finding,
-			"The policy of chain %s is to drop, and no rule accepts them for certain.",
-			place);
+		doctor_meaning(finding,
+			       "The policy of chain %s is to drop, and no rule accepts them for "
+			       "certain.%s",
+			       place, which);
 	doctor_mend(finding, "nft insert rule %s meta mark 0x%" PRIx32 " accept", place,
 		    doctor->config->settings.mark);
 }
@@ -80,7 +90,10 @@ static bool check_target(const struct doctor *doctor, const struct doctor_target
 {
 	const struct doctor_packet packet = copy_to(doctor, target);
 	const struct doctor_fate fate = doctor_netfilter_walk(doctor->netfilter, &packet);
-	const bool blocks = fate.blocked == DOCTOR_YES, rewrites = fate.rewritten == DOCTOR_YES;
+	/* What leaves by the link passes no firewall: the rest are some. */
+	const bool all = !by_link(doctor, target);
+	const bool blocks = all && fate.blocked == DOCTOR_YES;
+	const bool rewrites = all && fate.rewritten == DOCTOR_YES;
 
 	if (fate.blocked != DOCTOR_NO)
 		say_fate(doctor, target, fate.blocked_by, blocks,

@@ -229,6 +229,15 @@ static void check_twin(const struct ways *ways, size_t index, struct doctor_repo
 		check_mtu(ways, target, report);
 }
 
+/* Where SEND is link: how it applies to a way. */
+static const char *socket_of(const struct ways *ways, const struct doctor_target *target)
+{
+	if (ways->doctor->config->settings.send != SEND_LINK)
+		return "";
+	return target->route.ethernet ? ", SEND link applies"
+				      : ", SEND link does not apply to such an interface";
+}
+
 static void check_way(const struct ways *ways, size_t index, struct doctor_report *report)
 {
 	const struct doctor_target *target = &ways->doctor->targets[index];
@@ -249,9 +258,9 @@ static void check_way(const struct ways *ways, size_t index, struct doctor_repor
 	neighbour = check_neighbour(ways, index, report);
 	if (report->count == before)
 		doctor_report_add(report, DOCTOR_OK, "way", target->name,
-				  "%s: %s by %s, MTU %" PRIu32 ", %s", target->name,
+				  "%s: %s by %s, MTU %" PRIu32 ", %s%s", target->name,
 				  ip_format(&target->address, address), target->device,
-				  target->route.mtu_bytes, neighbour);
+				  target->route.mtu_bytes, neighbour, socket_of(ways, target));
 }
 
 void doctor_check_ways(const struct doctor *doctor, struct doctor_report *report)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "control/netmon.h"
 
+#include "control/neighbour.h"
 #include "control/route.h"
 
 #include <errno.h>
@@ -25,6 +26,12 @@ struct netmon {
 	struct nl_sock *changes;
 	struct event readable;
 	struct event interval;
+	/* Where links are followed; else neighbours is NULL, and there are no hops. */
+	struct nl_sock *neighbours;
+	struct event neighbours_readable;
+	bool neighbours_changed;
+	struct neighbour *hops; /* of the last view, sorted */
+	size_t hop_count;
 };
 
 static int error_from_libnl(int error)
@@ -50,27 +57,51 @@ static void drain(int fd)
 		;
 }
 
+/* Reads first and reports then: what changes in between makes the socket readable again. The
+ * callback comes last, since it may close. */
+static void report(struct netmon *netmon)
+{
+	const struct timeval interval = {.tv_usec = INTERVAL_MS * 1000};
+
+	event_del(&netmon->readable);
+	drain(nl_socket_get_fd(netmon->changes));
+	netmon->neighbours_changed = false;
+	event_add(&netmon->interval, &interval);
+	netmon->changed(netmon->context);
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *context)
+{
+	(void)fd;
+	(void)what;
+	report(context);
+}
+
 static void on_interval(evutil_socket_t fd, short what, void *context)
 {
 	struct netmon *netmon = context;
 
 	(void)fd;
 	(void)what;
-	event_add(&netmon->readable, NULL);
+	if (netmon->neighbours_changed)
+		report(netmon);
+	else
+		event_add(&netmon->readable, NULL);
 }
 
-/* Reads first and reports then: what changes in between makes the socket readable again. The
- * callback comes last, since it may close. */
-static void on_readable(evutil_socket_t fd, short what, void *context)
+/* Neighbours are heard of all the time, as most of it does not count; what does keeps to the
+ * interval like any other change. */
+static void on_neighbours(evutil_socket_t fd, short what, void *context)
 {
-	const struct timeval interval = {.tv_usec = INTERVAL_MS * 1000};
 	struct netmon *netmon = context;
 
+	(void)fd;
 	(void)what;
-	event_del(&netmon->readable);
-	drain(fd);
-	event_add(&netmon->interval, &interval);
-	netmon->changed(netmon->context);
+	if (!neighbour_heard(netmon->neighbours, netmon->hops, netmon->hop_count))
+		return;
+	netmon->neighbours_changed = true;
+	if (!event_pending(&netmon->interval, EV_TIMEOUT, NULL))
+		report(netmon);
 }
 
 /* Opens the socket that hears of changes. Returns 0 or -errno. */
@@ -121,12 +152,45 @@ out:
 	return result;
 }
 
+static void forget_links(struct netmon *netmon)
+{
+	if (!netmon->neighbours)
+		return;
+	event_del(&netmon->neighbours_readable);
+	nl_socket_free(netmon->neighbours);
+	netmon->neighbours = NULL;
+	free(netmon->hops);
+	netmon->hops = NULL;
+	netmon->hop_count = 0;
+}
+
+int netmon_follow_links(struct netmon *netmon, bool wanted)
+{
+	int error;
+
+	if (!wanted)
+		forget_links(netmon);
+	if (!wanted || netmon->neighbours)
+		return 0;
+	error = neighbour_listen(&netmon->neighbours);
+	if (error)
+		return error;
+	event_assign(&netmon->neighbours_readable, event_get_base(&netmon->readable),
+		     nl_socket_get_fd(netmon->neighbours), EV_READ | EV_PERSIST, on_neighbours,
+		     netmon);
+	if (event_add(&netmon->neighbours_readable, NULL) == 0)
+		return 0;
+	forget_links(netmon);
+	return -ENOMEM;
+}
+
 void netmon_close(struct netmon *netmon)
 {
 	if (!netmon)
 		return;
 	event_del(&netmon->readable);
 	event_del(&netmon->interval);
+	forget_links(netmon);
 	nl_socket_free(netmon->changes);
 	free(netmon);
 }
@@ -230,8 +294,47 @@ static int own_addresses(struct ip_address **own, size_t *count)
 	return result;
 }
 
+/* Who copies are handed to on the way to an address. */
+static const struct ip_address *next_hop(const struct route *route, const struct ip_address *to)
+{
+	return route->gateway.family != AF_UNSPEC ? &route->gateway : to;
+}
+
+/* The link-layer addresses of the next hops, which are followed from now on. Returns 0 or -errno.
+ */
+static int find_links(struct netmon *netmon, const struct ruleset *ruleset,
+		      const struct route *routes, struct netview_route *out)
+{
+	struct neighbour *hops = calloc(ruleset->route_count + 1, sizeof(*hops));
+	size_t count = 0;
+	int result;
+
+	if (!hops)
+		return -ENOMEM;
+	for (size_t i = 0; i < ruleset->route_count; i++)
+		if (routes[i].ethernet)
+			hops[count++] = (struct neighbour){
+				.device = routes[i].device,
+				.address = *next_hop(&routes[i], &ruleset->routes[i])};
+	count = neighbour_sort(hops, count);
+	result = neighbour_resolve(hops, count);
+	if (result < 0) {
+		free(hops);
+		return result;
+	}
+	for (size_t i = 0; i < ruleset->route_count; i++)
+		if (routes[i].ethernet)
+			out[i].link = neighbour_find(hops, count, routes[i].device,
+						     next_hop(&routes[i], &ruleset->routes[i]))
+					      ->link;
+	free(netmon->hops);
+	netmon->hops = hops;
+	netmon->hop_count = count;
+	return 0;
+}
+
 /* The ways to all destinations. Returns 0 or -errno. */
-static int find_routes(const struct netmon *netmon, const struct ruleset *ruleset,
+static int find_routes(struct netmon *netmon, const struct ruleset *ruleset,
 		       struct netview_route *out)
 {
 	struct route *routes = calloc(ruleset->route_count + 1, sizeof(*routes));
@@ -243,6 +346,8 @@ static int find_routes(const struct netmon *netmon, const struct ruleset *rulese
 		out[i].mtu_bytes = routes[i].mtu_bytes;
 		out[i].source = routes[i].source;
 	}
+	if (result == 0 && netmon->neighbours)
+		result = find_links(netmon, ruleset, routes, out);
 	free(routes);
 	return result;
 }

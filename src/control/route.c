@@ -5,6 +5,8 @@
 #include <linux/if_link.h>
 #include <linux/ipv6.h>
 #include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <net/if_arp.h>
 #include <netlink/attr.h>
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
@@ -18,6 +20,7 @@ struct device {
 	uint32_t index;
 	uint32_t mtu_bytes;
 	uint32_t ipv6_mtu_bytes; /* 0: the device has no IPv6 */
+	bool ethernet;		 /* and its neighbours have to be asked for their addresses */
 };
 
 /* A round of questions; asks about each device once. */
@@ -81,6 +84,8 @@ static int parse_route(struct nl_msg *message, void *context)
 	route->device = nla_get_u32(attributes[RTA_OIF]);
 	read_address(attributes[RTA_PREFSRC], rtmsg->rtm_family, &route->source);
 	read_address(attributes[RTA_GATEWAY], rtmsg->rtm_family, &route->gateway);
+	route->ethernet = rtmsg->rtm_type == RTN_UNICAST && !attributes[RTA_ENCAP_TYPE] &&
+			  !attributes[RTA_VIA] && !attributes[RTA_NEWDST];
 	if (attributes[RTA_METRICS] &&
 	    nla_parse_nested(metrics, RTAX_MAX, attributes[RTA_METRICS], NULL) == 0 &&
 	    metrics[RTAX_MTU])
@@ -127,10 +132,13 @@ static int parse_device(struct nl_msg *message, void *context)
 	struct nlmsghdr *header = nlmsg_hdr(message);
 	struct nlattr *attributes[IFLA_MAX + 1];
 	struct device *device = context;
+	const struct ifinfomsg *ifinfo;
 
 	if (header->nlmsg_type != RTM_NEWLINK ||
-	    nlmsg_parse(header, sizeof(struct ifinfomsg), attributes, IFLA_MAX, NULL) < 0)
+	    nlmsg_parse(header, sizeof(*ifinfo), attributes, IFLA_MAX, NULL) < 0)
 		return NL_SKIP;
+	ifinfo = nlmsg_data(header);
+	device->ethernet = ifinfo->ifi_type == ARPHRD_ETHER && !(ifinfo->ifi_flags & IFF_NOARP);
 	if (attributes[IFLA_MTU])
 		device->mtu_bytes = nla_get_u32(attributes[IFLA_MTU]);
 	if (attributes[IFLA_AF_SPEC])
@@ -190,6 +198,7 @@ static int find_way(struct finder *finder, const struct ip_address *address, str
 	result = find_device(finder, route->device, &device);
 	if (result < 0)
 		return result;
+	route->ethernet = route->ethernet && device->ethernet;
 	device_mtu_bytes = device->mtu_bytes;
 	if (address->family == AF_INET6 && device->ipv6_mtu_bytes &&
 	    device->ipv6_mtu_bytes < device_mtu_bytes)

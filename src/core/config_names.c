@@ -7,6 +7,7 @@ const char *const config_names_original[] = {"auto", "forward", "drop", NULL};
 const char *const config_names_oversize[] = {"fragment", "drop", NULL};
 const char *const config_names_balance[] = {"all", "round-robin", "hash", "failover", NULL};
 const char *const config_names_when_full[] = {"drop", "forward", NULL};
+const char *const config_names_send[] = {"ip", "link", NULL};
 const char *const config_names_log_level[] = {"error", "warning", "info", "debug", NULL};
 
 const char *original_mode_name(enum original_mode mode)
@@ -36,6 +37,11 @@ const char *check_kind_name(enum check_kind kind)
 	static const char *const names[] = {"none", "icmp", "tcp"};
 
 	return names[kind];
+}
+
+const char *send_mode_name(enum send_mode mode)
+{
+	return config_names_send[mode];
 }
 
 const char *when_full_name(enum when_full when_full)

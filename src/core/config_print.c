@@ -24,6 +24,13 @@ static const char *oversize_words(enum oversize_mode mode)
 				     : "copies larger than the MTU leave in fragments";
 }
 
+static const char *send_words(enum send_mode mode)
+{
+	return mode == SEND_LINK
+		       ? "straight to the next hop's link-layer address where that is confirmed"
+		       : "by the kernel's routes, through this machine's firewall";
+}
+
 static const char *when_full_words(enum when_full when_full)
 {
 	return when_full == WHEN_FULL_FORWARD
@@ -226,6 +233,8 @@ void config_print_settings(FILE *out, const struct config_settings *settings, un
 	fprintf(out, " (%u worker%s%s)\n", workers, workers == 1 ? "" : "s",
 		settings->workers ? "" : ", by the number of CPUs");
 	fprintf(out, "  queue length  %u packets each\n", settings->queue_length_pkts);
+	fprintf(out, "  send          %s: %s\n", send_mode_name(settings->send),
+		send_words(settings->send));
 	fprintf(out, "  when full     %s: %s\n", when_full_name(settings->when_full),
 		when_full_words(settings->when_full));
 	fprintf(out, "  mark          0x%x on every copy\n", settings->mark);

@@ -30,6 +30,9 @@ enum reason reason_from_errno(int error)
 	case ENETUNREACH: /* no route at all */
 		return REASON_NO_ROUTE;
 	case EHOSTUNREACH:
+	case ENETDOWN: /* of packet sockets, as the next two: the device is down, or gone */
+	case ENXIO:
+	case ENODEV:
 		return REASON_UNREACHABLE;
 	case EPERM:
 		return REASON_REJECTED;

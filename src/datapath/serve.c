@@ -29,12 +29,19 @@ static uint32_t next_identification(void)
 	return id;
 }
 
+static const struct sockaddr_ll *resolved(const struct netview_route *route)
+{
+	return route->link.sll_ifindex ? &route->link : NULL;
+}
+
 /* Returns false where the copy cannot be cut up so small: it is counted as dropped. */
 static bool send_fragments(const struct service *service, const struct packet_target *target,
-			   uint32_t mtu_bytes, uint8_t ttl, struct counters_destination *counters)
+			   const struct netview_route *route, uint8_t ttl,
+			   struct counters_destination *counters)
 {
 	uint8_t headers[PACKET_HEADERS_MAX];
 	struct tx_message message = {.to = &target->address,
+				     .link = resolved(route),
 				     .counters = counters,
 				     .copy_bytes = service->packet->length_bytes};
 	struct fragmenter fragmenter;
@@ -42,7 +49,7 @@ static bool send_fragments(const struct service *service, const struct packet_ta
 	uint8_t *room = tx_room(service->tx, FRAGMENT_HEADERS_MAX);
 
 	packet_rewrite(service->packet, target, ttl, headers);
-	if (!fragment_begin(&fragmenter, service->packet, headers, mtu_bytes,
+	if (!fragment_begin(&fragmenter, service->packet, headers, route->mtu_bytes,
 			    next_identification())) {
 		counter_add(&counters->dropped_pkts[REASON_OVERSIZE], 1);
 		return false;
@@ -61,12 +68,14 @@ static bool send_fragments(const struct service *service, const struct packet_ta
 }
 
 static void send_whole(const struct service *service, const struct packet_target *target,
-		       uint8_t ttl, struct counters_destination *counters)
+		       const struct netview_route *route, uint8_t ttl,
+		       struct counters_destination *counters)
 {
 	const struct packet *packet = service->packet;
 	uint8_t *room = tx_room(service->tx, packet->headers_bytes);
 	struct tx_message message = {
 		.to = &target->address,
+		.link = resolved(route),
 		.headers = room,
 		.headers_bytes = packet->headers_bytes,
 		.payload = packet->data + packet->headers_bytes,
@@ -122,9 +131,9 @@ static bool send_copy(const struct service *service, uint32_t index,
 	if (route->mtu_bytes != NETVIEW_MTU_UNKNOWN && length_bytes > route->mtu_bytes) {
 		if (orders->ruleset->rules[destination->rule].config->oversize == OVERSIZE_DROP)
 			return drop(counters, REASON_OVERSIZE);
-		return send_fragments(service, target, route->mtu_bytes, ttl, counters);
+		return send_fragments(service, target, route, ttl, counters);
 	}
-	send_whole(service, target, ttl, counters);
+	send_whole(service, target, route, ttl, counters);
 	return true;
 }
 

@@ -23,7 +23,7 @@ enum {
 	RETRY_WAIT_NS = 100000,
 };
 
-/* The messages of one family. */
+/* The messages of one socket. */
 struct lane {
 	int fd;
 	unsigned count;
@@ -44,7 +44,9 @@ struct lane {
 };
 
 struct tx {
-	struct lane ipv4, ipv6;
+	struct lane ipv4, ipv6, link;
+	/* The copy whose fragments are being gathered or sent goes on by an IP socket. */
+	bool copy_moved;
 	size_t room_used;
 	uint8_t room[ROOM_BYTES];
 };
@@ -88,6 +90,29 @@ static int open_socket(int family, uint32_t mark)
 	return fd;
 }
 
+/*
+ * The kernel writes the link-layer header from the address of each message (SOCK_DGRAM). Protocol 0
+ * receives nothing. What the device's queue drops is reported as ENOBUFS. Without
+ * PACKET_QDISC_BYPASS: tcpdump, tc and nft's egress hook see copies as they see everything else,
+ * and the queue takes up bursts.
+ */
+static int open_link_socket(uint32_t mark)
+{
+	int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int error;
+
+	if (fd < 0)
+		return -errno;
+	error = set_option(fd, SOL_SOCKET, SO_MARK, (int)mark);
+	if (!error)
+		error = set_option(fd, SOL_SOCKET, SO_SNDBUFFORCE, SEND_BUFFER_BYTES);
+	if (error) {
+		close(fd);
+		return error;
+	}
+	return fd;
+}
+
 static void prepare_lane(struct lane *lane, socklen_t address_bytes)
 {
 	for (unsigned i = 0; i < LANE_MESSAGES; i++)
@@ -108,12 +133,16 @@ int tx_open(struct tx **out, uint32_t mark)
 		return -ENOMEM;
 	prepare_lane(&tx->ipv4, sizeof(struct sockaddr_in));
 	prepare_lane(&tx->ipv6, sizeof(struct sockaddr_in6));
+	prepare_lane(&tx->link, sizeof(struct sockaddr_ll));
 	tx->ipv4.fd = open_socket(AF_INET, mark);
 	tx->ipv6.fd = open_socket(AF_INET6, mark);
+	tx->link.fd = open_link_socket(mark);
 	if (tx->ipv4.fd < 0)
 		error = tx->ipv4.fd;
 	else if (tx->ipv6.fd < 0 && tx->ipv6.fd != -EAFNOSUPPORT) /* a kernel without IPv6 */
 		error = tx->ipv6.fd;
+	else if (tx->link.fd < 0 && tx->link.fd != -EAFNOSUPPORT) /* or without packet sockets */
+		error = tx->link.fd;
 	if (error)
 		tx_close(tx);
 	else
@@ -129,6 +158,8 @@ void tx_close(struct tx *tx)
 		close(tx->ipv4.fd);
 	if (tx->ipv6.fd >= 0)
 		close(tx->ipv6.fd);
+	if (tx->link.fd >= 0)
+		close(tx->link.fd);
 	free(tx);
 }
 
@@ -137,19 +168,29 @@ uint8_t *tx_room(struct tx *tx, size_t bytes)
 	uint8_t *room;
 
 	if (tx->room_used + bytes > ROOM_BYTES || tx->ipv4.count == LANE_MESSAGES ||
-	    tx->ipv6.count == LANE_MESSAGES)
+	    tx->ipv6.count == LANE_MESSAGES || tx->link.count == LANE_MESSAGES)
 		tx_flush(tx);
 	room = tx->room + tx->room_used;
 	tx->room_used += (bytes + 15) & ~(size_t)15; /* ROOM_BYTES is a multiple of it too */
 	return room;
 }
 
+static struct lane *ip_lane(struct tx *tx, uint8_t family)
+{
+	return family == AF_INET ? &tx->ipv4 : &tx->ipv6;
+}
+
 void tx_add(struct tx *tx, const struct tx_message *message)
 {
-	struct lane *lane = message->to->family == AF_INET ? &tx->ipv4 : &tx->ipv6;
+	bool by_link = message->link && tx->link.fd >= 0 && !tx->copy_moved;
+	struct lane *lane = by_link ? &tx->link : ip_lane(tx, message->to->family);
 	unsigned i = lane->count++;
 
-	if (message->to->family == AF_INET) {
+	if (message->last)
+		tx->copy_moved = false;
+	if (by_link) {
+		lane->headers[i].msg_hdr.msg_name = (void *)message->link;
+	} else if (message->to->family == AF_INET) {
 		lane->to[i].in = (struct sockaddr_in){.sin_family = AF_INET};
 		memcpy(&lane->to[i].in.sin_addr, message->to->bytes, 4);
 	} else {
@@ -198,8 +239,47 @@ static void wait_for_room(const struct lane *lane, int error)
 		nanosleep(&pause, NULL);
 }
 
-static void flush_lane(struct lane *lane)
+static void flush_lane(struct tx *tx, struct lane *lane);
+
+/* The interface is down or gone, and word of it has not come yet. */
+static bool is_gone(int error)
 {
+	return error == ENETDOWN || error == ENXIO || error == ENODEV;
+}
+
+/*
+ * Leaves a message to the IP socket, and so the rest of its copy: the kernel may know another way
+ * by now, and else says why there is none. Fragments of a copy stay in a row.
+ */
+static void move_message(struct tx *tx, unsigned i)
+{
+	enum { IPV4_DESTINATION = 16, IPV6_DESTINATION = 24 };
+	const struct lane *from = &tx->link;
+	const uint8_t *header = from->iovecs[i][0].iov_base;
+	struct ip_address to = {.family = header[0] >> 4 == 4 ? AF_INET : AF_INET6};
+	struct tx_message message = {
+		.to = &to,
+		.headers = header,
+		.headers_bytes = from->iovecs[i][0].iov_len,
+		.payload = from->iovecs[i][1].iov_base,
+		.payload_bytes = from->iovecs[i][1].iov_len,
+		.counters = from->notes[i].counters,
+		.copy_bytes = from->notes[i].copy_bytes,
+		.last = from->notes[i].last,
+	};
+	struct lane *lane = ip_lane(tx, to.family);
+
+	memcpy(to.bytes, header + (to.family == AF_INET ? IPV4_DESTINATION : IPV6_DESTINATION),
+	       ip_length_bytes(to.family));
+	if (lane->count == LANE_MESSAGES)
+		flush_lane(tx, lane);
+	tx->copy_moved = true;
+	tx_add(tx, &message);
+}
+
+static void flush_lane(struct tx *tx, struct lane *lane)
+{
+	const bool by_link = lane == &tx->link;
 	int retries = RETRIES;
 	unsigned i = 0;
 
@@ -212,12 +292,18 @@ static void flush_lane(struct lane *lane)
 			note_message(lane, i++);
 			continue;
 		}
+		if (by_link && tx->copy_moved) {
+			move_message(tx, i++);
+			continue;
+		}
 		sent = sendmmsg(lane->fd, lane->headers + i, lane->count - i, 0);
 		if (sent > 0) {
 			for (unsigned end = i + (unsigned)sent; i < end; i++)
 				note_message(lane, i);
 		} else if ((errno == EAGAIN || errno == ENOBUFS) && retries-- > 0) {
 			wait_for_room(lane, errno);
+		} else if (by_link && is_gone(errno)) {
+			move_message(tx, i++);
 		} else if (errno != EINTR) {
 			note_failure(lane, i++, errno);
 		}
@@ -227,7 +313,8 @@ static void flush_lane(struct lane *lane)
 
 void tx_flush(struct tx *tx)
 {
-	flush_lane(&tx->ipv4);
-	flush_lane(&tx->ipv6);
+	flush_lane(tx, &tx->link); /* which may leave something to the others */
+	flush_lane(tx, &tx->ipv4);
+	flush_lane(tx, &tx->ipv6);
 	tx->room_used = 0;
 }

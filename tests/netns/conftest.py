@@ -2,7 +2,8 @@
 """Fixtures: a network made for the test alone, daemons in it, and the end of both.
 
 Environment: TD_PROGRAM, TD_RULES (what is tested), TD_PROGRAM_RELEASE and TD_PROGRAM_TSAN (other
-builds that single tests need), TD_TIMEOUT_SCALE (slow machines), SEED (random packets).
+builds that single tests need), TD_TIMEOUT_SCALE (slow machines), SEED (random packets), TD_WAY
+(the way of copies, see lib/ways.py).
 """
 
 import os
@@ -15,11 +16,31 @@ from lib.configs import syslog
 from lib.daemon import Daemon
 from lib.namespaces import remove_leftovers
 from lib.topology import Bridge, Star
+from lib.ways import DEFAULT, WAY, WAYS
 
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "vm: also runs in the virtual machine with nft's own queue")
     config.addinivalue_line("markers", "alone: needs the machine for itself, to measure or to keep a rate")
+    config.addinivalue_line("markers", "way(*ways, reason): what is asserted holds for these ways of copies only")
+    config.addinivalue_line("markers", "once: has nothing to do with how copies leave, or sees to that itself")
+    if WAY not in WAYS:
+        pytest.exit(f"TD_WAY is one of {', '.join(WAYS)}, not {WAY}", 1)
+
+
+def pytest_collection_modifyitems(config, items):
+    """Skips by name what belongs to other ways. What is the same on each way, as everything without
+    a daemon is, runs on the default one."""
+    kept, same = [], []
+    for item in items:
+        is_same = "daemons" not in item.fixturenames or item.get_closest_marker("once")
+        (same if is_same and WAY != DEFAULT else kept).append(item)
+        for mark in item.iter_markers("way"):
+            if WAY not in mark.args:
+                item.add_marker(pytest.mark.skip(reason=mark.kwargs["reason"]))
+    if same:
+        config.hook.pytest_deselected(items=same)
+        items[:] = kept
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -17,6 +17,7 @@ from lib.capture import Receiver
 from lib.configs import rule, syslog
 from lib.daemon import PROGRAM, REPOSITORY, command, environment
 
+pytestmark = pytest.mark.once
 VERBS = ["run", "check", "explain", "status", "top", "reload", "rules", "doctor", "import"]
 MARKETPLACE = """{
         "DuplicateSyslog" : {

@@ -16,6 +16,7 @@ from lib import packets, status
 from lib.configs import rule
 from lib.daemon import RELEASE
 
+pytestmark = pytest.mark.once
 RULES, BATCH = 1000, 12_000
 ROUNDS, ROUNDS_MAX = 15, 75
 LEAST = 0.9

@@ -19,6 +19,7 @@ BLACKHOLE = {4: "10.71.0.1", 6: "fd71::1"}
 UNREACHABLE = {4: "10.72.0.1", 6: "fd72::1"}
 NO_NEIGHBOUR = {4: "10.2.1.99", 6: "fd02:1::99"}
 FIREWALLED = {4: "10.64.0.5", 6: "fd64::5"}
+by_ip = pytest.mark.way("ip", reason="the local firewall sees what the IP socket sends")
 
 
 def _make_ways(star):
@@ -51,7 +52,7 @@ def _sent(star, family, count=50):
 @pytest.mark.parametrize("family", [4, 6])
 @pytest.mark.parametrize("kind, reason", [
     ("NO_ROUTE", "no_route"), ("PROHIBITED", "no_route"), ("BLACKHOLE", "no_route"),
-    ("UNREACHABLE", "unreachable"), ("FIREWALLED", "rejected")])
+    ("UNREACHABLE", "unreachable"), pytest.param("FIREWALLED", "rejected", marks=by_ip)])
 def test_each_kind_alone(star, daemons, family, kind, reason):
     """Counted under its own reason; both neighbours in the list have everything."""
     _make_ways(star)
@@ -113,6 +114,7 @@ def test_a_neighbour_that_never_answers(star, daemons, family):
     assert at_client.take_icmp_errors() == []
 
 
+@by_ip
 @pytest.mark.parametrize("family", [4, 6])
 @pytest.mark.parametrize("reflect", [0, 1])
 def test_rejected_by_the_local_firewall(star, daemons, family, reflect):
@@ -133,6 +135,7 @@ def test_rejected_by_the_local_firewall(star, daemons, family, reflect):
     assert at_client.take_icmp_errors() == []
 
 
+@pytest.mark.way("ip", reason="others follow a route that goes within moments: see test_link.py")
 @pytest.mark.parametrize("family", [4, 6])
 def test_a_route_that_comes_and_goes(star, daemons, family):
     """A destination comes to life when its route appears, without a restart."""

@@ -19,6 +19,8 @@ from lib.configs import rule, settings, syslog
 from lib.daemon import PROGRAM, command, environment
 from lib.visits import Visit, assert_only, examine, feed, mend, nft
 
+pytestmark = pytest.mark.once
+
 
 @pytest.mark.vm
 def test_healthy(star, two, visit):
@@ -343,6 +345,7 @@ def test_strict_reverse_path_filter(star, two, visit):
     assert_only(visit(two))
 
 
+@pytest.mark.way("ip", reason="the local firewall sees what the IP socket sends")
 def test_dropped_copies(star, two, visit):
     """What the daemon counted as dropped, with what the reason means."""
     nft(star, "table inet others {", "chain out { type filter hook output priority 0; "

@@ -11,6 +11,7 @@ from lib.configs import syslog
 from lib.visits import assert_only, examine, feed, mend, nft
 
 
+pytestmark = pytest.mark.once
 TO_ONE = "ip daddr 10.2.1.2"
 FIREWALLS = {
     "drop": (f"{TO_ONE} udp dport 514 drop", "firewall_blocks"),

@@ -15,6 +15,8 @@ from lib.stream import Stream
 from lib.visits import assert_only, examine, feed, mend
 from lib.waiting import wait_for
 
+pytestmark = pytest.mark.once
+
 
 @pytest.mark.parametrize("kind", ["none", "blackhole", "unreachable", "prohibit"])
 @pytest.mark.parametrize("to", ["10.99.0.1", "fd99::1"])

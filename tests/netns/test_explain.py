@@ -19,6 +19,7 @@ from lib.daemon import command
 from lib.model import Arrival, Model, why_not
 from lib.random_configs import OWN, add_ways, appliance_address, random_config, random_packet
 
+pytestmark = pytest.mark.once
 ROUNDS, PACKETS = 6, 20
 # What a reason says, and the key of the rule that it is about.
 REASONS = {r"disabled": "ENABLED", r"SOURCEPORT": "SOURCEPORT",

@@ -9,45 +9,18 @@ import ipaddress
 import json
 import os
 import random
-import re
 import struct
 
 import pytest
 
 from lib import oracle, packets
-from lib.daemon import command
+from lib.hash_choices import HashChoices
+from lib.machine import on_one_cpu
 from lib.model import Arrival, Model
 from lib.random_configs import OWN, add_ways, appliance_address, random_config, random_packet
-from lib.status import place_of
 
 ROUNDS = int(os.environ.get("MODEL_ROUNDS", "12"))
 PACKETS = 250
-
-
-class HashChoices:
-    """Which destination BALANCE hash has for a client: asked once, by `explain`, per client."""
-
-    def __init__(self, star, config_path, config):
-        self._appliance, self._path, self._config = star.appliance, config_path, config
-        self._known = {}
-
-    def __call__(self, name, packet):
-        if (name, packet.source) not in self._known:
-            self._known[name, packet.source] = self._ask(name, packet)
-        return self._known[name, packet.source]
-
-    def _ask(self, name, packet):
-        done = command("explain", "-c", self._path, packet.source,
-                       f"{packet.destination}/{packet.port}", "--interface", packet.interface,
-                       namespace=self._appliance)
-        part = done.stdout.split(f'Rule "{name}" matches\n')[1]
-        chosen = re.search(r"^  copy to (.*?): ", part, re.MULTILINE)[1]
-        names = []
-        for entry in self._config[name]["DESTINATION"]:
-            address, port = place_of(entry)
-            plain = f"{address}/{port}" if port else address
-            names.append(entry.get("NAME", plain) if isinstance(entry, dict) else plain)
-        return names.index(chosen)
 
 
 def _number(packet):
@@ -105,13 +78,9 @@ def test_random_rules_and_packets(star, daemons, rng, round_):
     outcomes = [model.take(arrival) for arrival in arrivals]
     captures = [host.capture() for host in (star.receiver1, star.receiver2)]
     at_server = star.server.capture()
-    cpus = os.sched_getaffinity(0)
-    try:  # from one CPU, so that the packets of both clients come in the order given
-        os.sched_setaffinity(0, {min(cpus)})
+    with on_one_cpu():  # so that the packets of both clients come in the order given
         for interface, *_, packet in sent:
             getattr(star, interface).inject(packet)
-    finally:
-        os.sched_setaffinity(0, cpus)
     daemon.wait_status("all that match", lambda s: s["matched_by_any_pkts"] >= model.matched_by_any)
     daemon.wait_received(model.matched_by_any)
     faults = _wrong_copies(sent, outcomes, [p for c in captures for p in c.take_udp()])

@@ -11,6 +11,8 @@ from lib.configs import rule, settings, syslog
 from lib.daemon import RELEASE, TSAN
 from lib.oracle import assert_copies
 
+pytestmark = pytest.mark.once
+
 
 def test_valgrind_start_and_stop(star, daemons):
     """No error, no leak, no open question, from start to stop with some traffic between."""

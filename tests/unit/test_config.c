@@ -69,6 +69,7 @@ static void reads_the_marketplace_file_with_defaults(void **state)
 	assert_int_equal(config->settings.workers, 0);
 	assert_int_equal(config->settings.queue_length_pkts, 16384);
 	assert_int_equal(config->settings.when_full, WHEN_FULL_DROP);
+	assert_int_equal(config->settings.send, SEND_IP);
 	assert_int_equal(config->settings.mark, 0x7464);
 	assert_int_equal(config->settings.log_level, LOG_LEVEL_INFO);
 	config_free(config);
@@ -228,7 +229,8 @@ static void reads_settings(void **state)
 	static const char *const levels[] = {"error", "warning", "info", "debug"};
 	struct config *config = parse_settings(
 		"\"QUEUE\": 65534, \"WORKERS\": 2, \"QUEUELENGTH\": 1048576, \"WHENFULL\": "
-		"\"forward\", \"MARK\": \"0xFFffffff\", \"LOGLEVEL\": \"debug\"");
+		"\"forward\", \"SEND\": \"link\", \"MARK\": \"0xFFffffff\", \"LOGLEVEL\": "
+		"\"debug\"");
 	char members[64];
 
 	(void)state;
@@ -236,6 +238,7 @@ static void reads_settings(void **state)
 	assert_int_equal(config->settings.workers, 2);
 	assert_int_equal(config->settings.queue_length_pkts, 1048576);
 	assert_int_equal(config->settings.when_full, WHEN_FULL_FORWARD);
+	assert_int_equal(config->settings.send, SEND_LINK);
 	assert_int_equal(config->settings.mark, UINT32_MAX);
 	config_free(config);
 	for (int level = 0; level < 4; level++) {
@@ -245,10 +248,12 @@ static void reads_settings(void **state)
 		assert_string_equal(log_level_name((enum log_level)level), levels[level]);
 		config_free(config);
 	}
-	config = parse_settings("\"QUEUE\": 0, \"MARK\": \"29796\", \"WHENFULL\": \"drop\"");
+	config = parse_settings(
+		"\"QUEUE\": 0, \"MARK\": \"29796\", \"WHENFULL\": \"drop\", \"SEND\": \"ip\"");
 	assert_int_equal(config->settings.queue, 0);
 	assert_int_equal(config->settings.mark, 29796);
 	assert_int_equal(config->settings.when_full, WHEN_FULL_DROP);
+	assert_int_equal(config->settings.send, SEND_IP);
 	config_free(config);
 	config = parse_settings("\"QUEUE\": 65528");
 	assert_int_equal(config->settings.queue, 65528);
@@ -320,6 +325,7 @@ static void describes_the_marketplace_file(void **state)
 		"Settings\n"
 		"  queues        7514-7515 (2 workers, by the number of CPUs)\n"
 		"  queue length  16384 packets each\n"
+		"  send          ip: by the kernel's routes, through this machine's firewall\n"
 		"  when full     drop: originals that find the queue full are dropped and counted\n"
 		"  mark          0x7464 on every copy\n"
 		"  log level     info\n");

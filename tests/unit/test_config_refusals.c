@@ -269,12 +269,12 @@ static void refuses_wrong_settings(void **state)
 		{"\"LOGLEVEL\": 3",
 		 "LOGLEVEL: 3: write \"error\", \"warning\", \"info\" or \"debug\""},
 		{"\"HTTP\": \"off\"", "HTTP: unknown key; the keys here are QUEUE, WORKERS, "
-				      "QUEUELENGTH, WHENFULL, MARK, LOGLEVEL, AUTORELOAD"},
+				      "QUEUELENGTH, WHENFULL, SEND, MARK, LOGLEVEL, AUTORELOAD"},
 		{"\"FASTPATH\": \"off\"", "FASTPATH: unknown key; the keys here are QUEUE, "
-					  "WORKERS, QUEUELENGTH, WHENFULL, MARK, LOGLEVEL, "
+					  "WORKERS, QUEUELENGTH, WHENFULL, SEND, MARK, LOGLEVEL, "
 					  "AUTORELOAD"},
-		{"\"SEND\": \"ip\"", "SEND: unknown key; the keys here are QUEUE, WORKERS, "
-				     "QUEUELENGTH, WHENFULL, MARK, LOGLEVEL, AUTORELOAD"},
+		{"\"SEND\": \"raw\"", "SEND: \"raw\": write \"ip\" or \"link\""},
+		{"\"SEND\": true", "SEND: true: write \"ip\" or \"link\""},
 		{"\"AUTORELOAD\": 1", "AUTORELOAD: 1: write true or false"},
 		{"\"AUTORELOAD\": \"true\"",
 		 "AUTORELOAD: \"true\": write true or false, without quotation marks"},

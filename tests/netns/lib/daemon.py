@@ -15,6 +15,7 @@ import time
 from . import status as numbers
 from .namespaces import run
 from .waiting import DEFAULT_TIMEOUT_S, scaled, wait_for
+from .ways import on_the_way
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
 RELEASE = pathlib.Path(
@@ -87,7 +88,7 @@ class Daemon:
         if isinstance(config, dict):
             self._former_configs += [self.config] if self.config else []
             self.config = config
-        text = config if isinstance(config, str) else json.dumps(config, indent=8)
+        text = config if isinstance(config, str) else json.dumps(on_the_way(config), indent=8)
         fresh = self.directory / "fresh"
         fresh.write_text(text, encoding="utf-8")
         fresh.chmod(mode)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What a machine looks like to its admin: rulesets and kernel settings of a namespace."""
+"""What a machine looks like to its admin: rulesets and kernel settings of a namespace; its CPUs."""
 
+import contextlib
+import os
 import re
 
 # These count or follow from the traffic itself.
@@ -27,3 +29,14 @@ def changed_settings(before, after):
     """The settings that differ; what only appeared belongs to a module loaded meanwhile."""
     return {key: (value, after.get(key)) for key, value in before.items()
             if after.get(key) != value}
+
+
+@contextlib.contextmanager
+def on_one_cpu():
+    """The calling thread stays on one CPU: what it injects anywhere is dealt with in that order."""
+    cpus = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(cpus)})
+        yield
+    finally:
+        os.sched_setaffinity(0, cpus)

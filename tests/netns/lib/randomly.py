@@ -44,8 +44,8 @@ def _options(rng):
     return options
 
 
-def _udp(rng, source, target, source_port, port, family):
-    body = packets.udp(source, target, source_port, port, payload(rng))
+def _udp(rng, source, target, source_port, port, family, most):
+    body = packets.udp(source, target, source_port, port, payload(rng, most))
     kind = rng.random()
     if kind < 0.15 and family == 4:
         return body[:6] + b"\0\0" + body[8:]
@@ -54,17 +54,17 @@ def _udp(rng, source, target, source_port, port, family):
     return body
 
 
-def packet4(rng, source, target, source_port, port):
-    """A random IPv4 packet."""
+def packet4(rng, source, target, source_port, port, most=1023):
+    """A random IPv4 packet with at most so much payload."""
     return packets.ipv4(
-        source, target, _udp(rng, source, target, source_port, port, 4),
+        source, target, _udp(rng, source, target, source_port, port, 4, most),
         ttl=rng.randrange(1, 256), tos=rng.randrange(256),
         ident=rng.choice((0, 1, 0xFFFF, rng.randrange(1 << 16))),
         fragment=rng.choice((0, DF)), options=_options(rng))
 
 
-def packet6(rng, source, target, source_port, port):
-    """A random IPv6 packet; extension headers in the order of RFC 8200, section 4.1."""
+def packet6(rng, source, target, source_port, port, most=1023):
+    """A random IPv6 packet likewise; extension headers in the order of RFC 8200, section 4.1."""
     chain = []
     if rng.random() < 0.6:
         chosen = rng.sample(_EXTENSIONS, rng.randrange(1, 4))
@@ -72,7 +72,7 @@ def packet6(rng, source, target, source_port, port):
         for kind in order:
             chain += [e for e in chosen if e[0] == kind][:1]
     return packets.ipv6(
-        source, target, _udp(rng, source, target, source_port, port, 6),
+        source, target, _udp(rng, source, target, source_port, port, 6, most),
         hop_limit=rng.randrange(1, 256), traffic_class=rng.randrange(256),
         flow_label=rng.choice((0, 1, 0xFFFFF, rng.randrange(1 << 20))), extensions=chain)
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A client that keeps sending numbered datagrams while a test does things to the appliance."""
 
+import errno
 import multiprocessing
 import struct
 import threading
@@ -22,13 +23,23 @@ class Stream:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
+    def _sent(self, packet):
+        """False: the other end of the wire has dropped it, having too much to do."""
+        try:
+            self._host.inject(packet)
+        except OSError as error:
+            if error.errno != errno.ENOBUFS:
+                raise
+            return False
+        return True
+
     def _run(self):
         source = self._host.address(6 if ":" in self._to else 4)
         try:
             while not self._end.is_set():
-                self._host.inject(packets.udp_packet(
-                    source, self._to, 5000, self._port, struct.pack("!Q", self.count)))
-                self.count += 1
+                if self._sent(packets.udp_packet(
+                        source, self._to, 5000, self._port, struct.pack("!Q", self.count))):
+                    self.count += 1
                 time.sleep(self._pause_s)  # the pace of a client, not a wait for anything
         except OSError as error:
             self._failure = error

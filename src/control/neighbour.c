@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+#include "control/neighbour.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/if_ether.h>
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
+#include <netlink/attr.h>
+#include <netlink/msg.h>
+#include <netlink/netlink.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define HEARD_BYTES (16 * 1024) /* of messages at a time; a neighbour takes about a hundred */
+
+enum { CONFIRMED = NUD_REACHABLE | NUD_PERMANENT, TO_CONFIRM = NUD_STALE | NUD_DELAY };
+
+/* What the kernel says of a neighbour. */
+struct answer {
+	uint32_t device;
+	struct ip_address address;
+	uint16_t state; /* NUD_...; NUD_NONE: it is gone */
+	struct sockaddr_ll link;
+};
+
+/* A question under way. */
+struct question {
+	struct nl_sock *socket;
+	struct answer *answer;
+	bool refused; /* the kernel has an error, not an answer */
+};
+
+static int compare(const void *left, const void *right)
+{
+	const struct neighbour *a = left, *b = right;
+
+	if (a->device != b->device)
+		return a->device < b->device ? -1 : 1;
+	if (a->address.family != b->address.family)
+		return a->address.family < b->address.family ? -1 : 1;
+	return memcmp(a->address.bytes, b->address.bytes, ip_length_bytes(a->address.family));
+}
+
+size_t neighbour_sort(struct neighbour *neighbours, size_t count)
+{
+	size_t kept = 0;
+
+	qsort(neighbours, count, sizeof(*neighbours), compare);
+	for (size_t i = 0; i < count; i++)
+		if (kept == 0 || compare(&neighbours[kept - 1], &neighbours[i]) != 0)
+			neighbours[kept++] = neighbours[i];
+	return kept;
+}
+
+const struct neighbour *neighbour_find(const struct neighbour *sorted, size_t count,
+				       uint32_t device, const struct ip_address *address)
+{
+	struct neighbour wanted = {.device = device, .address = *address};
+
+	return bsearch(&wanted, sorted, count, sizeof(*sorted), compare);
+}
+
+/* Returns false for what is no next hop of IP: a bridge's forwarding entry, for one. */
+static bool read_answer(struct nlmsghdr *header, struct answer *answer)
+{
+	struct nlattr *attributes[NDA_MAX + 1];
+	const struct ndmsg *ndmsg = nlmsg_data(header);
+	struct nlattr *link;
+
+	if ((header->nlmsg_type != RTM_NEWNEIGH && header->nlmsg_type != RTM_DELNEIGH) ||
+	    nlmsg_parse(header, sizeof(*ndmsg), attributes, NDA_MAX, NULL) < 0 ||
+	    (ndmsg->ndm_family != AF_INET && ndmsg->ndm_family != AF_INET6) ||
+	    !attributes[NDA_DST] ||
+	    (size_t)nla_len(attributes[NDA_DST]) != ip_length_bytes(ndmsg->ndm_family))
+		return false;
+	*answer = (struct answer){.device = (uint32_t)ndmsg->ndm_ifindex,
+				  .address.family = ndmsg->ndm_family};
+	memcpy(answer->address.bytes, nla_data(attributes[NDA_DST]),
+	       ip_length_bytes(ndmsg->ndm_family));
+	if (header->nlmsg_type == RTM_NEWNEIGH)
+		answer->state = ndmsg->ndm_state;
+	link = attributes[NDA_LLADDR];
+	if (!(answer->state & CONFIRMED) || !link ||
+	    (size_t)nla_len(link) > sizeof(answer->link.sll_addr))
+		return true;
+	answer->link = (struct sockaddr_ll){
+		.sll_family = AF_PACKET,
+		.sll_protocol = htons(ndmsg->ndm_family == AF_INET ? ETH_P_IP : ETH_P_IPV6),
+		.sll_ifindex = ndmsg->ndm_ifindex,
+		.sll_halen = (uint8_t)nla_len(link),
+	};
+	memcpy(answer->link.sll_addr, nla_data(link), (size_t)nla_len(link));
+	return true;
+}
+
+static int on_refusal(struct sockaddr_nl *from, struct nlmsgerr *error, void *context)
+{
+	struct question *question = context;
+
+	(void)from;
+	(void)error;
+	question->refused = true;
+	return NL_STOP;
+}
+
+static int on_answer(struct nl_msg *message, void *context)
+{
+	struct question *question = context;
+
+	return read_answer(nlmsg_hdr(message), question->answer) ? NL_OK : NL_SKIP;
+}
+
+/* Sends a message about a neighbour, and takes the answer. Returns 0, also where the kernel
+ * refused, or -errno. */
+static int ask(struct question *question, const struct neighbour *neighbour, int type, int flags,
+	       uint16_t state)
+{
+	struct ndmsg ndmsg = {
+		.ndm_family = neighbour->address.family,
+		.ndm_ifindex = (int)neighbour->device,
+		.ndm_state = state,
+	};
+	struct nl_msg *message = nlmsg_alloc_simple(type, flags);
+	int error = -NLE_NOMEM;
+
+	question->refused = false;
+	if (message && nlmsg_append(message, &ndmsg, sizeof(ndmsg), NLMSG_ALIGNTO) == 0 &&
+	    nla_put(message, NDA_DST, (int)ip_length_bytes(neighbour->address.family),
+		    neighbour->address.bytes) == 0)
+		error = nl_send_auto(question->socket, message);
+	nlmsg_free(message);
+	if (error >= 0)
+		error = nl_recvmsgs_default(question->socket);
+	if (error < 0 && !question->refused)
+		return error == -NLE_NOMEM ? -ENOMEM : -EIO;
+	return 0;
+}
+
+static int resolve(struct question *question, struct neighbour *neighbour)
+{
+	struct answer answer = {0};
+	int result;
+
+	question->answer = &answer;
+	result = ask(question, neighbour, RTM_GETNEIGH, 0, 0);
+	neighbour->link = answer.link;
+	/* The kernel asks at once where a neighbour is put in this state, and not after a delay. It
+	 * keeps the link-layer address that it has, as none is given (net/core/neighbour.c,
+	 * __neigh_update). */
+	if (result == 0 && answer.state & TO_CONFIRM)
+		result = ask(question, neighbour, RTM_NEWNEIGH, NLM_F_REPLACE | NLM_F_ACK,
+			     NUD_PROBE);
+	return result;
+}
+
+int neighbour_resolve(struct neighbour *neighbours, size_t count)
+{
+	struct question question = {.socket = nl_socket_alloc()};
+	int result = 0;
+
+	if (!question.socket)
+		return -ENOMEM;
+	if (nl_connect(question.socket, NETLINK_ROUTE) < 0 ||
+	    nl_socket_modify_err_cb(question.socket, NL_CB_CUSTOM, on_refusal, &question) < 0 ||
+	    nl_socket_modify_cb(question.socket, NL_CB_VALID, NL_CB_CUSTOM, on_answer, &question) <
+		    0)
+		result = -EIO;
+	/* Without it libnl asks for acknowledgements, and takes them for the next answer. */
+	nl_socket_disable_auto_ack(question.socket);
+	for (size_t i = 0; i < count && result == 0; i++)
+		result = resolve(&question, &neighbours[i]);
+	nl_socket_free(question.socket);
+	return result;
+}
+
+int neighbour_listen(struct nl_sock **out)
+{
+	struct nl_sock *socket = nl_socket_alloc();
+
+	if (!socket)
+		return -ENOMEM;
+	if (nl_connect(socket, NETLINK_ROUTE) < 0 ||
+	    nl_socket_add_membership(socket, RTNLGRP_NEIGH) < 0 ||
+	    nl_socket_set_nonblocking(socket) < 0) {
+		nl_socket_free(socket);
+		return -EIO;
+	}
+	*out = socket;
+	return 0;
+}
+
+/* Whether a next hop has to be resolved anew. */
+static bool is_news(const struct neighbour *neighbour, const struct answer *answer)
+{
+	const struct sockaddr_ll *before = &neighbour->link, *now = &answer->link;
+
+	if (answer->state & TO_CONFIRM)
+		return true;
+	return before->sll_ifindex != now->sll_ifindex || before->sll_halen != now->sll_halen ||
+	       memcmp(before->sll_addr, now->sll_addr, sizeof(now->sll_addr)) != 0;
+}
+
+bool neighbour_heard(struct nl_sock *socket, const struct neighbour *sorted, size_t count)
+{
+	_Alignas(struct nlmsghdr) char messages[HEARD_BYTES];
+	bool news = false;
+
+	for (;;) {
+		ssize_t got =
+			recv(nl_socket_get_fd(socket), messages, sizeof(messages), MSG_DONTWAIT);
+		int left = (int)got;
+
+		if (got < 0 && errno == ENOBUFS) /* what was lost may have been one of ours */
+			news = true;
+		else if (got < 0 && errno != EINTR)
+			return news;
+		for (struct nlmsghdr *at = (struct nlmsghdr *)messages; nlmsg_ok(at, left);
+		     at = nlmsg_next(at, &left)) {
+			const struct neighbour *found;
+			struct answer answer;
+
+			if (!read_answer(at, &answer))
+				continue;
+			found = neighbour_find(sorted, count, answer.device, &answer.address);
+			news = news || (found && is_news(found, &answer));
+		}
+	}
+}
