@@ -14,6 +14,8 @@ BUILD ?= build
 SANITIZE ?=
 CC ?= gcc
 PKG_CONFIG ?= pkg-config
+# Debian's own, which has its pytest and scapy; another may come first in PATH.
+PYTHON := /usr/bin/python3
 LIBRARIES := json-c libmnl libnetfilter_queue libnl-3.0 libnl-route-3.0 libevent_core libevent_extra \
 	     libcap-ng ncursesw
 
@@ -36,7 +38,7 @@ MODE_LDFLAGS := -fsanitize=$(SANITIZE)
 endif
 
 # Targets that install what they lack, and then call make again.
-DRIVERS := demo check check-vm uninstall clean help
+DRIVERS := demo check check-vm bench bench-quick uninstall clean help
 ifneq ($(filter-out $(DRIVERS),$(or $(MAKECMDGOALS),all)),)
 ifneq ($(shell $(PKG_CONFIG) --exists $(LIBRARIES) && echo found),found)
 $(error libraries are missing. On Debian: sudo tests/install-packages build)
@@ -44,8 +46,8 @@ endif
 LIBRARY_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(LIBRARIES))
 LIBRARY_LIBS := $(shell $(PKG_CONFIG) --libs $(LIBRARIES))
 endif
-COMPILE = $(CC) -std=gnu17 $(WARNINGS) $(WERROR) $(CPPFLAGS) $(LIBRARY_CFLAGS) $(CFLAGS) \
-	  $(MODE_CFLAGS) -pthread -MMD -MP
+COMPILE = $(CC) -std=gnu17 $(WARNINGS) $(WERROR) $(CPPFLAGS) \
+	  $(LIBRARY_CFLAGS) $(CFLAGS) $(MODE_CFLAGS) -pthread -MMD -MP
 
 SOURCES := $(wildcard src/*/*.c)
 OBJECTS := $(SOURCES:src/%.c=$(BUILD)/obj/%.o)
@@ -91,6 +93,15 @@ unit-programs: $(UNIT_TESTS)
 unit: unit-programs
 	@set -e; for t in $(UNIT_TESTS); do echo "$$t"; $$t; done
 
+# The benchmark's generator and its clock.
+BENCH_TOOLS := $(BUILD)/bench/generator $(BUILD)/bench/latency
+$(BENCH_TOOLS): $(BUILD)/bench/%: tests/bench/%.c tests/bench/frames.c tests/bench/frames.h Makefile
+	@mkdir -p $(@D)
+	$(call QUIET,CC)$(COMPILE) $(LDFLAGS) $(MODE_LDFLAGS) -o $@ $< tests/bench/frames.c
+
+.PHONY: bench-tools
+bench-tools: $(BENCH_TOOLS)
+
 # The same build under other names.
 .PHONY: asan tsan clang
 asan:
@@ -98,7 +109,7 @@ asan:
 tsan:
 	$(MAKE) BUILD=build/tsan SANITIZE=thread all
 clang:
-	$(MAKE) BUILD=build/clang CC=clang all
+	$(MAKE) BUILD=build/clang CC=clang all bench-tools
 
 # The main job, shown with real rsyslog servers in network namespaces.
 .PHONY: demo
@@ -107,28 +118,40 @@ demo:
 	@$(MAKE) --no-print-directory -s all
 	tests/demo/run
 
+# How fast it is, and how fast others are: docs/benchmarks.md. BENCH_OPTIONS='--contenders pmacct'
+BENCH_OPTIONS ?=
+.PHONY: bench bench-quick
+bench bench-quick:
+	tests/install-packages bench
+	tests/bench/get-peers build/bench/peers
+	@$(MAKE) --no-print-directory -s all bench-tools
+	$(PYTHON) tests/bench/bench.py $(if $(filter bench-quick,$@),--quick) $(BENCH_OPTIONS)
+
 # Every test that runs on this machine. check-vm runs those that need a machine of their own. The
 # network tests run once for each way that copies can take (tests/netns/lib/ways.py); they wait more
 # than they work, so that there are more processes than CPUs.
 CHECK_WAYS := ip link
-PYTEST := /usr/bin/python3 -m pytest -p no:cacheprovider -q
+JOBS := -j$(shell nproc)
+PYTEST := TD_TIMEOUT_SCALE=3 $(PYTHON) -m pytest -p no:cacheprovider -q
 
 .PHONY: check
 check:
 	tests/install-packages check
 	shellcheck iptables/trafficduplicator-rules tests/install-packages tests/demo/run \
+		tests/bench/get-peers \
 		tests/vm/run tests/vm/make-image tests/vm/guest/run-tests \
 		packaging/bash-completion/trafficduplicator
-	$(MAKE) WERROR=-Werror all
-	$(MAKE) WERROR=-Werror clang
-	$(MAKE) WERROR=-Werror asan
-	$(MAKE) WERROR=-Werror tsan
+	$(MAKE) $(JOBS) WERROR=-Werror all bench-tools
+	$(MAKE) $(JOBS) WERROR=-Werror clang
+	$(MAKE) $(JOBS) WERROR=-Werror asan
+	$(MAKE) $(JOBS) WERROR=-Werror tsan
 	$(MAKE) --no-print-directory BUILD=build/asan SANITIZE=address,undefined unit
 	set -e; for way in $(CHECK_WAYS); do \
 		echo "copies by $$way:"; \
-		TD_WAY=$$way $(PYTEST) -n 8 -m 'not alone' tests/netns; \
+		TD_WAY=$$way $(PYTEST) -n 10 -m 'not alone' tests/netns; \
 		TD_WAY=$$way $(PYTEST) -m alone tests/netns; \
 	done
+	$(PYTEST) tests/bench
 
 .PHONY: check-vm
 check-vm:
@@ -144,6 +167,7 @@ help:
 	@echo 'sudo make demo    show it at work with two real rsyslog servers, on this machine'
 	@echo 'sudo make check   build with every compiler and sanitizer, run every test'
 	@echo 'sudo make check-vm  test the service in a virtual machine with Debian'"'"'s cloud kernel'
+	@echo 'sudo make bench-quick  the ratios that count, in three minutes; make bench: all, half an hour'
 	@echo 'sudo make install, uninstall   PREFIX ($(PREFIX)), DESTDIR'
 
 include packaging/install.mk
