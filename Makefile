@@ -17,7 +17,7 @@ PKG_CONFIG ?= pkg-config
 # Debian's own, which has its pytest and scapy; another may come first in PATH.
 PYTHON := /usr/bin/python3
 LIBRARIES := json-c libmnl libnetfilter_queue libnl-3.0 libnl-route-3.0 libevent_core libevent_extra \
-	     libcap-ng ncursesw
+	     libcap-ng ncursesw libbpf
 
 # What the compiler lacks of these, it is not given: `hardening` asks it once.
 try = $(shell echo 'int main(void){return 0;}' | $(CC) -Werror $(1) -x c - -o /dev/null 2>/dev/null && echo '$(1)')
@@ -46,7 +46,8 @@ endif
 LIBRARY_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(LIBRARIES))
 LIBRARY_LIBS := $(shell $(PKG_CONFIG) --libs $(LIBRARIES))
 endif
-COMPILE = $(CC) -std=gnu17 $(WARNINGS) $(WERROR) $(CPPFLAGS) \
+# What bpftool writes is not held to our warnings.
+COMPILE = $(CC) -std=gnu17 $(WARNINGS) $(WERROR) $(CPPFLAGS) -isystem $(BUILD)/bpf \
 	  $(LIBRARY_CFLAGS) $(CFLAGS) $(MODE_CFLAGS) -pthread -MMD -MP
 
 SOURCES := $(wildcard src/*/*.c)
@@ -70,6 +71,22 @@ $(BUILD)/obj/%.o: src/%.c Makefile VERSION
 	@mkdir -p $(@D)
 	$(call QUIET,CC)$(COMPILE) -c -o $@ $<
 
+# The fast path's kernel program: compiled for the BPF machine, and wrapped up in a header by which
+# libbpf loads it. The kernel's headers lie in a folder for each architecture.
+BPF_CLANG ?= clang
+BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
+BPF_INCLUDES := -Iinclude -Isrc/datapath/bpf -isystem /usr/include/$(shell $(CC) -print-multiarch)
+
+$(BUILD)/bpf/fastpath.bpf.o: src/datapath/bpf/fastpath.bpf.c Makefile
+	@mkdir -p $(@D)
+	$(call QUIET,BPF)$(BPF_CLANG) -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Wshadow $(WERROR) \
+		$(BPF_INCLUDES) -MMD -MP -c -o $@ $<
+
+$(BUILD)/bpf/fastpath.skel.h: $(BUILD)/bpf/fastpath.bpf.o
+	$(call QUIET,GEN)$(BPFTOOL) gen skeleton $< name fastpath_bpf >$@.new && mv $@.new $@
+
+$(BUILD)/obj/datapath/fastpath.o: $(BUILD)/bpf/fastpath.skel.h
+
 # Where the program looks for its script depends on PREFIX: another one builds that object anew.
 $(BUILD)/obj/cli/options.o: CPPFLAGS += -DTRAFFICDUPLICATOR_LIBDIR='"$(LIBDIR)"'
 $(BUILD)/obj/cli/main.o: CPPFLAGS += -DTRAFFICDUPLICATOR_LIBDIR='"$(LIBDIR)"'
@@ -89,9 +106,10 @@ $(BUILD)/unit/%: tests/unit/%.c $(filter-out $(MAIN_OBJECT),$(OBJECTS)) Makefile
 .PHONY: unit-programs
 unit-programs: $(UNIT_TESTS)
 
-.PHONY: unit
-unit: unit-programs
-	@set -e; for t in $(UNIT_TESTS); do echo "$$t"; $$t; done
+.PHONY: unit $(UNIT_TESTS:=.run)
+unit: $(UNIT_TESTS:=.run)
+$(UNIT_TESTS:=.run): %.run: %
+	@echo '$<'; $<
 
 # The benchmark's generator and its clock.
 BENCH_TOOLS := $(BUILD)/bench/generator $(BUILD)/bench/latency
@@ -130,7 +148,7 @@ bench bench-quick:
 # Every test that runs on this machine. check-vm runs those that need a machine of their own. The
 # network tests run once for each way that copies can take (tests/netns/lib/ways.py); they wait more
 # than they work, so that there are more processes than CPUs.
-CHECK_WAYS := ip link
+CHECK_WAYS := ip link fastpath
 JOBS := -j$(shell nproc)
 PYTEST := TD_TIMEOUT_SCALE=3 $(PYTHON) -m pytest -p no:cacheprovider -q
 
@@ -145,7 +163,7 @@ check:
 	$(MAKE) $(JOBS) WERROR=-Werror clang
 	$(MAKE) $(JOBS) WERROR=-Werror asan
 	$(MAKE) $(JOBS) WERROR=-Werror tsan
-	$(MAKE) --no-print-directory BUILD=build/asan SANITIZE=address,undefined unit
+	$(MAKE) $(JOBS) -O --no-print-directory BUILD=build/asan SANITIZE=address,undefined unit
 	set -e; for way in $(CHECK_WAYS); do \
 		echo "copies by $$way:"; \
 		TD_WAY=$$way $(PYTEST) -n 10 -m 'not alone' tests/netns; \
@@ -172,4 +190,4 @@ help:
 
 include packaging/install.mk
 
--include $(OBJECTS:.o=.d) $(UNIT_TESTS:=.d)
+-include $(OBJECTS:.o=.d) $(BUILD)/bpf/fastpath.bpf.d $(UNIT_TESTS:=.d)

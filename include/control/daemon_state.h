@@ -7,10 +7,12 @@
 #include "control/control_socket.h"
 #include "control/daemon.h"
 #include "control/health.h"
+#include "control/ingress.h"
 #include "control/names.h"
 #include "control/netmon.h"
 #include "control/program.h"
 #include "datapath/datapath.h"
+#include "datapath/fastpath.h"
 
 #include <event2/event.h>
 #include <stdbool.h>
@@ -30,6 +32,10 @@ struct daemon {
 	struct health *health;
 	struct autoreload *autoreload;
 	struct datapath *datapath;
+	struct fastpath *fastpath;		/* NULL: the kernel cannot have it */
+	struct ingress *ingress;		/* NULL: it is attached nowhere, and not to be */
+	unsigned ingress_count;			/* interfaces that have it */
+	char no_fastpath[FASTPATH_ERROR_BYTES]; /* why */
 	struct event *terminate, *interrupt, *hangup, *tick;
 	struct event *reload; /* made active by a SIGHUP */
 	struct timespec started;
@@ -69,6 +75,28 @@ void daemon_follow_rules_failed(struct daemon *daemon);
 
 /* Once a second: tries again what has failed, when its time has come. */
 void daemon_follow_retry(struct daemon *daemon);
+
+/*
+ * daemon_fastpath.c: loads the fast path's program, before privileges are given up. That it cannot
+ * be had is logged, and no reason to stop.
+ */
+void daemon_fastpath_open(struct daemon *daemon);
+/* Attaches it, once all else is ready. */
+void daemon_fastpath_start(struct daemon *daemon);
+/* Attaches it where interfaces have appeared. */
+void daemon_fastpath_follow(struct daemon *daemon);
+/* Once a second at least. */
+void daemon_fastpath_beat(const struct daemon *daemon);
+/* Detaches it, before the rules go. */
+void daemon_fastpath_stop(struct daemon *daemon);
+void daemon_fastpath_close(struct daemon *daemon);
+
+/* "off", "on", or "unavailable: " and why; written to text where need be. */
+#define DAEMON_FASTPATH_SIZE (FASTPATH_ERROR_BYTES + 64)
+const char *daemon_fastpath_describe(const struct daemon *daemon,
+				     char text[static DAEMON_FASTPATH_SIZE]);
+/* One per rule in force; NULL unless it is on. */
+const struct fastpath_verdict *daemon_fastpath_verdicts(const struct daemon *daemon);
 
 /*
  * daemon_reload.c: reads the configuration anew and puts it in force, or changes nothing. Writes

@@ -26,12 +26,21 @@ const struct neighbour *neighbour_find(const struct neighbour *sorted, size_t co
 				       uint32_t device, const struct ip_address *address);
 
 /*
- * Fills the links. Resolved is what the kernel has confirmed (NUD_REACHABLE) or been told
- * (NUD_PERMANENT). What it knows from before, and would go on to use for a while (NUD_STALE and
- * NUD_DELAY, RFC 4861 7.3.2), it is asked to confirm now, which needs CAP_NET_ADMIN, and counts as
- * not resolved until it is confirmed. Returns 0 or -errno.
+ * Fills the links, which are to be those of the last time, or zero. Resolved is what the kernel has
+ * confirmed (NUD_REACHABLE) or been told (NUD_PERMANENT), and what was resolved the last time while
+ * the kernel asks whether it still holds (NUD_PROBE). What it knows from before, and would go on to
+ * use for a while (NUD_STALE and NUD_DELAY, RFC 4861 7.3.2), it is asked to confirm now, which
+ * needs CAP_NET_ADMIN, and counts as not resolved until it is confirmed. Returns 0 or -errno.
  */
 int neighbour_resolve(struct neighbour *neighbours, size_t count);
+
+/*
+ * Has the kernel ask those that are resolved whether they are still there. To be called more often
+ * than the kernel by itself lets a confirmed one become stale, which it does after 15 s at the
+ * earliest where nothing else is set (RFC 4861 6.3.2, base_reachable_time): copies that do not go
+ * through its own output do not make it ask. Needs CAP_NET_ADMIN. Returns 0 or -errno.
+ */
+int neighbour_refresh(struct neighbour *neighbours, size_t count);
 
 /* Opens a socket that hears of changes to all neighbours of the machine; the caller frees it with
  * nl_socket_free. Returns 0 or -errno. */

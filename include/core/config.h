@@ -33,6 +33,7 @@ enum source_mode { SOURCE_CLIENT, SOURCE_APPLIANCE, SOURCE_FIXED };
 enum check_kind { CHECK_NONE, CHECK_ICMP, CHECK_TCP };
 enum when_full { WHEN_FULL_DROP, WHEN_FULL_FORWARD };
 enum send_mode { SEND_IP, SEND_LINK };
+enum fastpath_mode { FASTPATH_OFF, FASTPATH_AUTO };
 enum ttl_mode { TTL_KEEP, TTL_DECREMENT, TTL_SET };
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
@@ -101,6 +102,7 @@ struct config_settings {
 	uint32_t queue_length_pkts;
 	enum when_full when_full;
 	enum send_mode send;
+	enum fastpath_mode fast_path;
 	uint32_t mark;
 	enum log_level log_level;
 	bool auto_reload;
@@ -179,6 +181,14 @@ bool config_destination_takes(const struct config_destination *destination, uint
 /* The number of workers to start on a machine with this many CPUs: 1..CONFIG_WORKERS_MAX. */
 unsigned config_workers(const struct config_settings *settings, unsigned cpu_count);
 
+/*
+ * Bits of the packet mark that are ours for a moment, and never part of the copies' mark but where
+ * that has them all: the one by which nft tells iptables what to queue, and the one of originals
+ * that have been dealt with at the ingress.
+ */
+uint32_t config_queue_bit(const struct config_settings *settings);
+uint32_t config_served_bit(const struct config_settings *settings);
+
 /* Names as the file spells them: "auto", "fragment", "forward", "info", ... */
 const char *original_mode_name(enum original_mode mode);
 const char *oversize_mode_name(enum oversize_mode mode);
@@ -187,6 +197,7 @@ const char *source_mode_name(enum source_mode mode);
 const char *check_kind_name(enum check_kind kind);
 const char *when_full_name(enum when_full when_full);
 const char *send_mode_name(enum send_mode mode);
+const char *fastpath_mode_name(enum fastpath_mode mode);
 const char *log_level_name(enum log_level level);
 
 /*

@@ -8,6 +8,7 @@ extern const char *const config_names_oversize[];
 extern const char *const config_names_balance[];
 extern const char *const config_names_when_full[];
 extern const char *const config_names_send[];
+extern const char *const config_names_fast_path[];
 extern const char *const config_names_log_level[];
 
 #endif

@@ -25,6 +25,8 @@ struct netview_route {
 	/* The next hop on the link, as a packet socket wants it (packet(7)): device, protocol and
 	 * link-layer address. sll_ifindex 0: not resolved, the kernel has to find the way. */
 	struct sockaddr_ll link;
+	/* The address of the device itself, where the next hop is resolved. */
+	uint8_t link_source[6];
 };
 
 /* An interface that rules name and that is there. */

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 /* Stands for an interface that no rule names. */
 #define RULESET_NO_INTERFACE UINT32_MAX
@@ -84,6 +85,19 @@ bool ruleset_match(const struct ruleset *ruleset, const struct ruleset_key *key,
 /* The first dimension in which a rule does not match, by the same tables. */
 enum ruleset_miss ruleset_why_not(const struct ruleset *ruleset, const struct ruleset_key *key,
 				  size_t rule);
+
+/* The first rule of a set from number `from` on, or rule_count. No set stands for all rules. */
+size_t ruleset_next(const struct ruleset *ruleset, const uint64_t *set, size_t from);
+
+/* Whether a destination can take packets of this family; one without an address yet takes any that
+ * its SOURCE allows. */
+static inline bool ruleset_takes_family(const struct ruleset_destination *destination,
+					uint8_t family)
+{
+	if (destination->target.address.family == AF_UNSPEC)
+		return config_destination_takes(destination->config, family);
+	return destination->target.address.family == family;
+}
 
 /*
  * A number below place_count that two destinations share exactly when a packet to this port would

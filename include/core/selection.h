@@ -44,6 +44,15 @@ struct selection *selection_create(const struct ruleset *ruleset, struct selecti
 void selection_free(struct selection *selection);
 
 /*
+ * Has SAMPLE of a rule or destination go by a count that others go by as well, from 0 up: each
+ * takes the number that it finds and adds 1. NULL: by this worker's own. Before the first
+ * selection_run.
+ */
+void selection_share_rule(struct selection *selection, uint32_t rule, _Atomic uint64_t *count);
+void selection_share_destination(struct selection *selection, uint32_t destination,
+				 _Atomic uint64_t *count);
+
+/*
  * Carry what is remembered over to another ruleset, in which a rule or destination is the same as
  * one of the former. The former's worker may be at work with it; the new one's not yet.
  */
@@ -59,7 +68,8 @@ void selection_adopt_destination(struct selection *to, uint32_t to_destination,
  * get copies. now_ns is of any clock that goes evenly forward. Returns whether any rule matched;
  * *original is what becomes of the packet itself by all rules that match.
  *
- * SAMPLE counts per worker, so that of N packets that one worker sees exactly one is taken.
+ * SAMPLE takes exactly one of N packets in a row: of all where the count is shared, else of those
+ * that this worker sees.
  */
 bool selection_run(struct selection *selection, const struct ruleset_key *key, const uint8_t *is_up,
 		   uint64_t now_ns, enum original_mode *original, selection_visitor *visit,

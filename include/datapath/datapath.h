@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 struct datapath;
+struct fastpath;
 
 /* What went wrong while opening: a complete message for the user. */
 #define DATAPATH_ERROR_BYTES 256
@@ -21,6 +22,12 @@ struct datapath;
  */
 int datapath_open(struct datapath **datapath, const struct config_settings *settings,
 		  unsigned worker_count, char error[static DATAPATH_ERROR_BYTES]);
+
+/*
+ * Has a fast path, which the caller keeps, take part from now on: it is given what the workers are
+ * given, and what it counts is counted with theirs. Before the first datapath_publish.
+ */
+void datapath_use_fastpath(struct datapath *datapath, struct fastpath *fastpath);
 
 /*
  * Gives the workers all that they are to work by; the first call starts them. On return no worker

@@ -10,6 +10,8 @@ struct generation_basis {
 	const struct ruleset *ruleset;
 	const struct netview *netview; /* made for that ruleset */
 	const uint8_t *is_up;	       /* per destination of that ruleset */
+	bool fast_path;		       /* whether the kernel may serve what it can */
+	bool send_link;		       /* whether workers use the links of the netview */
 };
 
 /* Which rules and destinations of a ruleset were those of a former one, by their names: an index

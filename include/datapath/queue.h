@@ -42,6 +42,14 @@ int queue_receive(struct queue *queue, int wake_fd, int timeout_ms);
 enum nfq_wire_kind queue_message(const struct queue *queue, int i,
 				 struct nfq_wire_message *message);
 
+/*
+ * How full the queue is, in thousandths of what the kernel lets wait: of its length, as far as that
+ * can be told from the memory that the waiting take up, or of the socket's buffer, whichever is
+ * fuller. To be asked after the verdicts of a burst; costs a system call only where the burst was
+ * as large as can be.
+ */
+unsigned queue_fill_permille(const struct queue *queue);
+
 /* Decides on the original of a packet. Packets are decided in the order in which they came. */
 void queue_decide(struct queue *queue, uint32_t packet_id, bool accept);
 

@@ -7,6 +7,7 @@
 #include "core/nfq_wire.h"
 #include "core/ruleset.h"
 #include "core/selection.h"
+#include "datapath/admission.h"
 #include "datapath/counters.h"
 #include "datapath/tx.h"
 
@@ -18,6 +19,7 @@ struct serve_orders {
 	const struct ruleset *ruleset;
 	const struct netview *netview;
 	const uint8_t *is_up; /* per destination: whether its health lets it have copies */
+	bool send_link;	      /* straight to the next hop, where it is resolved */
 	struct selection *selection;
 	struct counters *counters;
 };
@@ -27,7 +29,8 @@ struct serve_orders {
  * away. now_ns is of a monotonic clock. Returns whether the original goes on; what cannot be
  * duplicated always does.
  */
-bool serve_packet(struct tx *tx, const struct serve_orders *orders, uint64_t now_ns,
+bool serve_packet(struct tx *tx, const struct admission *admission,
+		  const struct serve_orders *orders, uint64_t now_ns,
 		  const struct nfq_wire_message *message);
 
 #endif

@@ -19,6 +19,9 @@ struct worker;
 int worker_open(struct worker **worker, const struct config_settings *settings, unsigned index,
 		unsigned cpu);
 
+/* Has the worker say how full its queue is. Before worker_start. */
+void worker_use_admission(struct worker *worker, const struct admission *admission);
+
 /* Starts the thread. Returns 0 or -errno. */
 int worker_start(struct worker *worker, const struct serve_orders *orders);
 

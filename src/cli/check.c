@@ -2,25 +2,65 @@
 #include "cli/load.h"
 #include "cli/verbs.h"
 #include "control/cpus.h"
+#include "core/fastpath_tables.h"
+#include "core/ruleset.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+
+/* The daemon makes its tables for twice of what it starts with. */
+#define ROOM (1u << 20)
+static const struct fastpath_limits limits = {
+	.classes = ROOM,
+	.ranges4 = ROOM,
+	.ranges6 = ROOM,
+	.plans = ROOM,
+	.steps = ROOM,
+	.own4 = ROOM,
+	.own6 = ROOM,
+	.samples = ROOM,
+};
+
+/* Whether a kernel with room enough, and neighbours that are all known, serves each rule. */
+static bool print_fast_path(const struct config *config)
+{
+	struct ruleset *ruleset = ruleset_compile(config);
+	struct fastpath_verdict *verdicts = calloc(config->rule_count + 1, sizeof(*verdicts));
+	struct fastpath_tables *tables = NULL;
+	struct fastpath_inputs inputs = {.ruleset = ruleset, .limits = limits};
+	char text[FASTPATH_VERDICT_SIZE];
+
+	if (ruleset && verdicts)
+		tables = fastpath_tables_build(&inputs, verdicts);
+	if (tables) {
+		printf("Fast path\n");
+		for (uint32_t i = 0; i < config->rule_count; i++)
+			printf("  %s: %s\n", config->rules[i].name,
+			       fastpath_verdict_format(ruleset, verdicts, i, text));
+	}
+	fastpath_tables_free(tables);
+	free(verdicts);
+	ruleset_free(ruleset);
+	return tables != NULL;
+}
 
 int verb_check(const struct options *options)
 {
 	struct config *config;
 	char *description;
+	bool printed = false;
 	int code = load_config(options, &config);
 
 	if (code != EXIT_FINE)
 		return code;
 	description = config_describe(config, cpus_usable());
-	config_free(config);
-	if (!description) {
-		fprintf(stderr, "trafficduplicator: out of memory\n");
-		return EXIT_FAILED;
+	if (description) {
+		fputs(description, stdout);
+		printed = config->settings.fast_path == FASTPATH_OFF || print_fast_path(config);
 	}
-	fputs(description, stdout);
 	free(description);
-	return EXIT_FINE;
+	config_free(config);
+	if (!printed)
+		fprintf(stderr, "trafficduplicator: out of memory\n");
+	return printed ? EXIT_FINE : EXIT_FAILED;
 }

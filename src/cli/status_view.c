@@ -159,6 +159,7 @@ static void print_rule(const struct view *view, const struct json_object *earlie
 {
 	char pps[STATUS_FORMAT_SIZE], bits[STATUS_FORMAT_SIZE];
 	uint64_t sampled_out = status_read_number(later, "sampled_out_pkts");
+	const char *fastpath = status_read_text(later, "fastpath");
 
 	fprintf(view->out, "\n%s%s%s", colour(view, "\033[1m"), status_read_text(later, "name"),
 		colour(view, "\033[0m"));
@@ -171,6 +172,9 @@ static void print_rule(const struct view *view, const struct json_object *earlie
 		print_number(view, "sampled out", sampled_out);
 	print_loss_if_any(view, "rate limited", status_read_number(later, "rate_limited_pkts"));
 	fputc('\n', view->out);
+	/* Where there is none it is off, and nothing is to be said about it. */
+	if (strcmp(fastpath, "off") != 0)
+		fprintf(view->out, "  fast path: %s\n", fastpath);
 	print_cells(view, &headings);
 	fputc('\n', view->out);
 	print_destinations(view, status_read_value(earlier, "destinations"),

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,6 +62,7 @@ void daemon_apply_settings(struct daemon *daemon)
 	log_set_level(daemon->options->verbose ? LOG_LEVEL_DEBUG
 					       : daemon->program.config->settings.log_level);
 	apply_auto_reload(daemon);
+	daemon_fastpath_follow(daemon);
 }
 
 /* The addresses that a program's host names have by now, each once. NULL when memory runs out. */
@@ -106,6 +108,7 @@ bool daemon_run_rules_script(const struct daemon *daemon, const char *verb,
 	resolved = resolved_addresses(program->ruleset);
 	/* It may take seconds, and be run again at once. */
 	feed_watchdog(daemon);
+	daemon_fastpath_beat(daemon);
 	result = rules_script_run(daemon->options->rules_script, verb,
 				  &(struct rules_script_input){
 					  .config_text = program->file.text,
@@ -115,6 +118,7 @@ bool daemon_run_rules_script(const struct daemon *daemon, const char *verb,
 					  .resolved = resolved ? resolved : "",
 				  });
 	free(resolved);
+	daemon_fastpath_beat(daemon);
 	return result == 0;
 }
 
@@ -130,8 +134,11 @@ static enum control_answer answer_status(struct daemon *daemon, struct evbuffer 
 {
 	struct datapath_queue_totals queue = datapath_queue_totals(daemon->datapath);
 	struct counters *counters = datapath_read(daemon->datapath);
+	char fastpath[DAEMON_FASTPATH_SIZE];
 	struct status status = {
 		.uptime_s = uptime_s(daemon),
+		.fastpath = daemon_fastpath_describe(daemon, fastpath),
+		.verdicts = daemon_fastpath_verdicts(daemon),
 		.config_path = daemon->options->config_path,
 		.ruleset = daemon->program.ruleset,
 		.counters = counters,
@@ -148,6 +155,9 @@ static enum control_answer answer_status(struct daemon *daemon, struct evbuffer 
 		evbuffer_add_printf(body, "out of memory\n");
 	counters_free(counters);
 	free(json);
+	/* The objects of thousands of destinations take tens of megabytes, which would stay ours.
+	 */
+	malloc_trim(0);
 	return answer;
 }
 
@@ -219,7 +229,11 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
 	(void)fd;
 	(void)what;
 	feed_watchdog(daemon);
+	daemon_fastpath_beat(daemon);
 	daemon_follow_retry(daemon);
+	/* Now it is worth what it may cost to attach. */
+	if (dropped_pkts > 0 && daemon->ingress_count == 0)
+		daemon_fastpath_follow(daemon);
 	if (daemon->drops_quiet_s > 0) {
 		daemon->drops_quiet_s--;
 	} else if (dropped_pkts > daemon->drops_told_pkts) {
@@ -277,6 +291,7 @@ static bool open_sockets(struct daemon *daemon)
 		log_error("%s", error_text);
 		return false;
 	}
+	daemon_fastpath_open(daemon);
 	if (!daemon_follow_open(daemon))
 		return false;
 	error = privileges_drop();
@@ -309,7 +324,10 @@ static bool start(struct daemon *daemon)
 	preflight_warn(daemon->program.config);
 	/* Also what a failed attempt may have left is taken down in the end. */
 	daemon->rules_up = true;
-	return daemon_run_rules_script(daemon, "up", &daemon->program);
+	if (!daemon_run_rules_script(daemon, "up", &daemon->program))
+		return false;
+	daemon_fastpath_start(daemon);
+	return true;
 }
 
 static void announce_ready(const struct daemon *daemon)
@@ -356,11 +374,15 @@ static void free_event(struct event *event)
 /* Returns whether nothing was left behind. */
 static bool stop(struct daemon *daemon)
 {
-	bool clean = take_rules_down(daemon);
+	bool clean;
+
+	daemon_fastpath_stop(daemon);
+	clean = take_rules_down(daemon);
 
 	autoreload_close(daemon->autoreload);
 	daemon_follow_close(daemon);
 	datapath_close(daemon->datapath);
+	daemon_fastpath_close(daemon);
 	control_socket_close(daemon->control);
 	free_event(daemon->terminate);
 	free_event(daemon->interrupt);

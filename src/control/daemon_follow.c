@@ -41,13 +41,21 @@ enum novelty { NEW_HEALTH, NEW_NETWORK };
 /* Next hops' link-layer addresses are followed where they are used; else they are noise. */
 static int follow_links(struct daemon *daemon, const struct config *config)
 {
-	return netmon_follow_links(daemon->netmon, config->settings.send == SEND_LINK);
+	const struct config_settings *settings = &config->settings;
+	bool fast_path = daemon->fastpath && settings->fast_path == FASTPATH_AUTO;
+
+	return netmon_follow_links(daemon->netmon, fast_path || settings->send == SEND_LINK);
 }
 
-/* Publishes a ruleset, with views of the network and of health made for it. Returns 0 or -errno. */
-static int publish(struct daemon *daemon, const struct ruleset *ruleset, enum novelty novelty)
+/* Publishes a program, with views of the network and of health made for it. Returns 0 or -errno. */
+static int publish(struct daemon *daemon, const struct program *program, enum novelty novelty)
 {
-	struct generation_basis basis = {.ruleset = ruleset};
+	const struct ruleset *ruleset = program->ruleset;
+	struct generation_basis basis = {
+		.ruleset = ruleset,
+		.fast_path = program->config->settings.fast_path == FASTPATH_AUTO,
+		.send_link = program->config->settings.send == SEND_LINK,
+	};
 	uint8_t *is_up = collect_health(daemon, ruleset);
 	struct netview *view = daemon->netview;
 	int error = is_up ? 0 : -ENOMEM;
@@ -104,7 +112,7 @@ void daemon_follow_rules_failed(struct daemon *daemon)
 
 static void publish_again(struct daemon *daemon, const char *what, enum novelty novelty)
 {
-	int error = publish(daemon, daemon->program.ruleset, novelty);
+	int error = publish(daemon, &daemon->program, novelty);
 
 	if (error)
 		note_failure(daemon, what, error);
@@ -226,7 +234,7 @@ static void publish_addresses(struct daemon *daemon)
 	int error = program_compile(&daemon->program, &former);
 
 	if (!error)
-		error = publish(daemon, daemon->program.ruleset, NEW_NETWORK);
+		error = publish(daemon, &daemon->program, NEW_NETWORK);
 	if (!error) {
 		ruleset_free(former);
 		follow(daemon, &daemon->program);
@@ -261,6 +269,7 @@ static void on_network_changed(void *context)
 	struct daemon *daemon = context;
 
 	log_debug("addresses or routes have changed");
+	daemon_fastpath_follow(daemon);
 	/* What was this machine's own address may be another's by now. */
 	if (resolve_names(daemon, daemon->program.config))
 		follow_new_addresses(daemon);
@@ -404,7 +413,7 @@ int daemon_follow_program(struct daemon *daemon, const struct program *program)
 	int error = follow_links(daemon, program->config);
 
 	if (!error)
-		error = publish(daemon, program->ruleset, NEW_NETWORK);
+		error = publish(daemon, program, NEW_NETWORK);
 	if (!error)
 		follow(daemon, program);
 	else if (program != &daemon->program && !follow_links(daemon, daemon->program.config))

@@ -21,7 +21,9 @@ enum { CONFIRMED = NUD_REACHABLE | NUD_PERMANENT, TO_CONFIRM = NUD_STALE | NUD_D
 struct answer {
 	uint32_t device;
 	struct ip_address address;
-	uint16_t state; /* NUD_...; NUD_NONE: it is gone */
+	uint16_t state;	     /* NUD_...; NUD_NONE: it is gone */
+	uint8_t flags;	     /* NTF_... */
+	uint32_t more_flags; /* NTF_EXT_... */
 	struct sockaddr_ll link;
 };
 
@@ -81,8 +83,11 @@ static bool read_answer(struct nlmsghdr *header, struct answer *answer)
 	       ip_length_bytes(ndmsg->ndm_family));
 	if (header->nlmsg_type == RTM_NEWNEIGH)
 		answer->state = ndmsg->ndm_state;
+	answer->flags = ndmsg->ndm_flags;
+	if (attributes[NDA_FLAGS_EXT])
+		answer->more_flags = nla_get_u32(attributes[NDA_FLAGS_EXT]);
 	link = attributes[NDA_LLADDR];
-	if (!(answer->state & CONFIRMED) || !link ||
+	if (!(answer->state & (CONFIRMED | NUD_PROBE)) || !link ||
 	    (size_t)nla_len(link) > sizeof(answer->link.sll_addr))
 		return true;
 	answer->link = (struct sockaddr_ll){
@@ -115,16 +120,14 @@ static int on_answer(struct nl_msg *message, void *context)
 /* Sends a message about a neighbour, and takes the answer. Returns 0, also where the kernel
  * refused, or -errno. */
 static int ask(struct question *question, const struct neighbour *neighbour, int type, int flags,
-	       uint16_t state)
+	       const struct ndmsg *wanted)
 {
-	struct ndmsg ndmsg = {
-		.ndm_family = neighbour->address.family,
-		.ndm_ifindex = (int)neighbour->device,
-		.ndm_state = state,
-	};
+	struct ndmsg ndmsg = *wanted;
 	struct nl_msg *message = nlmsg_alloc_simple(type, flags);
 	int error = -NLE_NOMEM;
 
+	ndmsg.ndm_family = neighbour->address.family;
+	ndmsg.ndm_ifindex = (int)neighbour->device;
 	question->refused = false;
 	if (message && nlmsg_append(message, &ndmsg, sizeof(ndmsg), NLMSG_ALIGNTO) == 0 &&
 	    nla_put(message, NDA_DST, (int)ip_length_bytes(neighbour->address.family),
@@ -138,24 +141,70 @@ static int ask(struct question *question, const struct neighbour *neighbour, int
 	return 0;
 }
 
+static bool is_same_link(const struct sockaddr_ll *a, const struct sockaddr_ll *b)
+{
+	return a->sll_ifindex == b->sll_ifindex && a->sll_halen == b->sll_halen &&
+	       memcmp(a->sll_addr, b->sll_addr, sizeof(a->sll_addr)) == 0;
+}
+
+/* What an answer says of a next hop whose link was known to be that before. While a confirmed one
+ * is asked again it stays in use, until the kernel gives it up: after three questions, a second
+ * each (mcast_solicit and retrans_time of ndisc and arp). */
+static struct sockaddr_ll judge(const struct answer *answer, const struct sockaddr_ll *before)
+{
+	if (answer->state & CONFIRMED ||
+	    (answer->state & NUD_PROBE && is_same_link(&answer->link, before)))
+		return answer->link;
+	return (struct sockaddr_ll){0};
+}
+
+/*
+ * The kernel asks at once where a neighbour is put in this state, and not after a delay. It keeps
+ * the link-layer address that it has, as none is given (net/core/neighbour.c, __neigh_update), but
+ * not the flags. What somebody else keeps up to date, a routing daemon or the kernel itself, is
+ * left to them.
+ */
+static int probe(struct question *question, const struct neighbour *neighbour)
+{
+	const struct answer *now = question->answer;
+	const struct ndmsg wanted = {.ndm_state = NUD_PROBE, .ndm_flags = now->flags & NTF_ROUTER};
+
+	if (now->flags & NTF_EXT_LEARNED || now->more_flags & NTF_EXT_MANAGED)
+		return 0;
+	return ask(question, neighbour, RTM_NEWNEIGH, NLM_F_REPLACE | NLM_F_ACK, &wanted);
+}
+
 static int resolve(struct question *question, struct neighbour *neighbour)
 {
 	struct answer answer = {0};
 	int result;
 
 	question->answer = &answer;
-	result = ask(question, neighbour, RTM_GETNEIGH, 0, 0);
-	neighbour->link = answer.link;
-	/* The kernel asks at once where a neighbour is put in this state, and not after a delay. It
-	 * keeps the link-layer address that it has, as none is given (net/core/neighbour.c,
-	 * __neigh_update). */
+	result = ask(question, neighbour, RTM_GETNEIGH, 0, &(struct ndmsg){0});
+	neighbour->link = judge(&answer, &neighbour->link);
 	if (result == 0 && answer.state & TO_CONFIRM)
-		result = ask(question, neighbour, RTM_NEWNEIGH, NLM_F_REPLACE | NLM_F_ACK,
-			     NUD_PROBE);
+		result = probe(question, neighbour);
 	return result;
 }
 
-int neighbour_resolve(struct neighbour *neighbours, size_t count)
+static int refresh(struct question *question, struct neighbour *neighbour)
+{
+	struct answer answer = {0};
+	int result;
+
+	if (neighbour->link.sll_ifindex == 0)
+		return 0;
+	question->answer = &answer;
+	result = ask(question, neighbour, RTM_GETNEIGH, 0, &(struct ndmsg){0});
+	/* What the administrator has set is not to be asked for. */
+	if (result == 0 && answer.state == NUD_REACHABLE)
+		result = probe(question, neighbour);
+	return result;
+}
+
+/* Does one thing about each of the neighbours. Returns 0 or -errno. */
+static int for_each(struct neighbour *neighbours, size_t count,
+		    int (*act)(struct question *question, struct neighbour *neighbour))
 {
 	struct question question = {.socket = nl_socket_alloc()};
 	int result = 0;
@@ -170,9 +219,19 @@ int neighbour_resolve(struct neighbour *neighbours, size_t count)
 	/* Without it libnl asks for acknowledgements, and takes them for the next answer. */
 	nl_socket_disable_auto_ack(question.socket);
 	for (size_t i = 0; i < count && result == 0; i++)
-		result = resolve(&question, &neighbours[i]);
+		result = act(&question, &neighbours[i]);
 	nl_socket_free(question.socket);
 	return result;
+}
+
+int neighbour_resolve(struct neighbour *neighbours, size_t count)
+{
+	return for_each(neighbours, count, resolve);
+}
+
+int neighbour_refresh(struct neighbour *neighbours, size_t count)
+{
+	return for_each(neighbours, count, refresh);
 }
 
 int neighbour_listen(struct nl_sock **out)
@@ -194,12 +253,9 @@ int neighbour_listen(struct nl_sock **out)
 /* Whether a next hop has to be resolved anew. */
 static bool is_news(const struct neighbour *neighbour, const struct answer *answer)
 {
-	const struct sockaddr_ll *before = &neighbour->link, *now = &answer->link;
+	struct sockaddr_ll now = judge(answer, &neighbour->link);
 
-	if (answer->state & TO_CONFIRM)
-		return true;
-	return before->sll_ifindex != now->sll_ifindex || before->sll_halen != now->sll_halen ||
-	       memcmp(before->sll_addr, now->sll_addr, sizeof(now->sll_addr)) != 0;
+	return answer->state & TO_CONFIRM || !is_same_link(&neighbour->link, &now);
 }
 
 bool neighbour_heard(struct nl_sock *socket, const struct neighbour *sorted, size_t count)

@@ -19,6 +19,9 @@
  * when it is full: that something changed is all that has to be known. */
 #define INTERVAL_MS 100
 
+/* Between two questions whether next hops are still there. */
+#define REFRESH_S 8
+
 struct netmon {
 	uint32_t mark;
 	netmon_changed *changed;
@@ -29,6 +32,7 @@ struct netmon {
 	/* Where links are followed; else neighbours is NULL, and there are no hops. */
 	struct nl_sock *neighbours;
 	struct event neighbours_readable;
+	struct event refresh;
 	bool neighbours_changed;
 	struct neighbour *hops; /* of the last view, sorted */
 	size_t hop_count;
@@ -118,6 +122,10 @@ static int listen_for_changes(struct netmon *netmon)
 			netmon->changes, RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
 			RTNLGRP_IPV6_IFINFO, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,
 			RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE, RTNLGRP_NONE);
+	/* Nexthop objects (Linux 5.3) can change without a word about the routes that use them
+	 * (net.ipv4.nexthop_compat_mode=0); a kernel without them refuses. */
+	if (error == 0)
+		nl_socket_add_membership(netmon->changes, RTNLGRP_NEXTHOP);
 	if (error == 0)
 		error = nl_socket_set_nonblocking(netmon->changes);
 	return error < 0 ? error_from_libnl(error) : 0;
@@ -152,10 +160,21 @@ out:
 	return result;
 }
 
+/* That it fails now is no harm: what becomes stale is followed, and asked then. */
+static void on_refresh(evutil_socket_t fd, short what, void *context)
+{
+	struct netmon *netmon = context;
+
+	(void)fd;
+	(void)what;
+	neighbour_refresh(netmon->hops, netmon->hop_count);
+}
+
 static void forget_links(struct netmon *netmon)
 {
 	if (!netmon->neighbours)
 		return;
+	event_del(&netmon->refresh);
 	event_del(&netmon->neighbours_readable);
 	nl_socket_free(netmon->neighbours);
 	netmon->neighbours = NULL;
@@ -166,6 +185,7 @@ static void forget_links(struct netmon *netmon)
 
 int netmon_follow_links(struct netmon *netmon, bool wanted)
 {
+	const struct timeval refresh_interval = {.tv_sec = REFRESH_S};
 	int error;
 
 	if (!wanted)
@@ -178,7 +198,10 @@ int netmon_follow_links(struct netmon *netmon, bool wanted)
 	event_assign(&netmon->neighbours_readable, event_get_base(&netmon->readable),
 		     nl_socket_get_fd(netmon->neighbours), EV_READ | EV_PERSIST, on_neighbours,
 		     netmon);
-	if (event_add(&netmon->neighbours_readable, NULL) == 0)
+	event_assign(&netmon->refresh, event_get_base(&netmon->readable), -1, EV_PERSIST,
+		     on_refresh, netmon);
+	if (event_add(&netmon->neighbours_readable, NULL) == 0 &&
+	    event_add(&netmon->refresh, &refresh_interval) == 0)
 		return 0;
 	forget_links(netmon);
 	return -ENOMEM;
@@ -317,16 +340,26 @@ static int find_links(struct netmon *netmon, const struct ruleset *ruleset,
 				.device = routes[i].device,
 				.address = *next_hop(&routes[i], &ruleset->routes[i])};
 	count = neighbour_sort(hops, count);
+	for (size_t i = 0; netmon->hops && i < count; i++) {
+		const struct neighbour *before = neighbour_find(netmon->hops, netmon->hop_count,
+								hops[i].device, &hops[i].address);
+
+		if (before)
+			hops[i].link = before->link;
+	}
 	result = neighbour_resolve(hops, count);
 	if (result < 0) {
 		free(hops);
 		return result;
 	}
 	for (size_t i = 0; i < ruleset->route_count; i++)
-		if (routes[i].ethernet)
+		if (routes[i].ethernet) {
 			out[i].link = neighbour_find(hops, count, routes[i].device,
 						     next_hop(&routes[i], &ruleset->routes[i]))
 					      ->link;
+			memcpy(out[i].link_source, routes[i].link_source,
+			       sizeof(out[i].link_source));
+		}
 	free(netmon->hops);
 	netmon->hops = hops;
 	netmon->hop_count = count;

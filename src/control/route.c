@@ -21,6 +21,7 @@ struct device {
 	uint32_t mtu_bytes;
 	uint32_t ipv6_mtu_bytes; /* 0: the device has no IPv6 */
 	bool ethernet;		 /* and its neighbours have to be asked for their addresses */
+	uint8_t link_address[6];
 };
 
 /* A round of questions; asks about each device once. */
@@ -139,6 +140,10 @@ static int parse_device(struct nl_msg *message, void *context)
 		return NL_SKIP;
 	ifinfo = nlmsg_data(header);
 	device->ethernet = ifinfo->ifi_type == ARPHRD_ETHER && !(ifinfo->ifi_flags & IFF_NOARP);
+	if (attributes[IFLA_ADDRESS] &&
+	    nla_len(attributes[IFLA_ADDRESS]) == sizeof(device->link_address))
+		memcpy(device->link_address, nla_data(attributes[IFLA_ADDRESS]),
+		       sizeof(device->link_address));
 	if (attributes[IFLA_MTU])
 		device->mtu_bytes = nla_get_u32(attributes[IFLA_MTU]);
 	if (attributes[IFLA_AF_SPEC])
@@ -199,6 +204,7 @@ static int find_way(struct finder *finder, const struct ip_address *address, str
 	if (result < 0)
 		return result;
 	route->ethernet = route->ethernet && device->ethernet;
+	memcpy(route->link_source, device->link_address, sizeof(route->link_source));
 	device_mtu_bytes = device->mtu_bytes;
 	if (address->family == AF_INET6 && device->ipv6_mtu_bytes &&
 	    device->ipv6_mtu_bytes < device_mtu_bytes)

@@ -109,6 +109,18 @@ static struct json_object *destinations_object(const struct status *status,
 	return complete(array, ok);
 }
 
+/* Whether the kernel serves the rule, and if not, why; or why none. */
+static bool put_verdict(struct json_object *object, const struct status *status, size_t index)
+{
+	char text[FASTPATH_VERDICT_SIZE];
+
+	if (!status->verdicts)
+		return put_text(object, "fastpath", status->fastpath);
+	return put_text(
+		object, "fastpath",
+		fastpath_verdict_format(status->ruleset, status->verdicts, (uint32_t)index, text));
+}
+
 static struct json_object *rule_object(const struct status *status, size_t index)
 {
 	const struct ruleset_rule *rule = &status->ruleset->rules[index];
@@ -123,6 +135,7 @@ static struct json_object *rule_object(const struct status *status, size_t index
 			put_counter(object, "sampled_out_pkts", &counters->sampled_out_pkts) &&
 			put_counter(object, "rate_limited_pkts", &counters->rate_limited_pkts) &&
 			put_counter(object, "duplicated_pkts", &counters->duplicated_pkts) &&
+			put_verdict(object, status, index) &&
 			put(object, "destinations", destinations_object(status, rule)));
 }
 
@@ -163,7 +176,7 @@ static bool put_everything(struct json_object *object, const struct status *stat
 	return put_text(object, "version", TRAFFICDUPLICATOR_VERSION) &&
 	       put_number(object, "uptime_s", status->uptime_s) &&
 	       put_text(object, "config", status->config_path) &&
-	       put_text(object, "fastpath", "off") &&
+	       put_text(object, "fastpath", status->fastpath) &&
 	       put_counter(object, "received_pkts", &total->received_pkts) &&
 	       put_counter(object, "matched_by_any_pkts", &total->matched_by_any_pkts) &&
 	       put_counter(object, "unmatched_pkts", &total->unmatched_pkts) &&

@@ -101,6 +101,24 @@ unsigned config_workers(const struct config_settings *settings, unsigned cpu_cou
 	return cpu_count < CONFIG_WORKERS_MAX ? cpu_count : CONFIG_WORKERS_MAX;
 }
 
+/* The highest bit at or below this one that the copies' mark does not have. */
+static uint32_t free_bit(const struct config_settings *settings, uint32_t bit)
+{
+	while (bit != 1 && settings->mark & bit)
+		bit >>= 1;
+	return bit;
+}
+
+uint32_t config_queue_bit(const struct config_settings *settings)
+{
+	return free_bit(settings, UINT32_C(1) << 30);
+}
+
+uint32_t config_served_bit(const struct config_settings *settings)
+{
+	return free_bit(settings, config_queue_bit(settings) >> 1);
+}
+
 /* Whether a rule listens to a port that copies to a destination of another, or the same, go to. */
 static bool listens_to_port(const struct config_rule *listener, const struct config_rule *rule,
 			    const struct config_destination *destination)

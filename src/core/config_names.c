@@ -8,6 +8,7 @@ const char *const config_names_oversize[] = {"fragment", "drop", NULL};
 const char *const config_names_balance[] = {"all", "round-robin", "hash", "failover", NULL};
 const char *const config_names_when_full[] = {"drop", "forward", NULL};
 const char *const config_names_send[] = {"ip", "link", NULL};
+const char *const config_names_fast_path[] = {"off", "auto", NULL};
 const char *const config_names_log_level[] = {"error", "warning", "info", "debug", NULL};
 
 const char *original_mode_name(enum original_mode mode)
@@ -42,6 +43,11 @@ const char *check_kind_name(enum check_kind kind)
 const char *send_mode_name(enum send_mode mode)
 {
 	return config_names_send[mode];
+}
+
+const char *fastpath_mode_name(enum fastpath_mode mode)
+{
+	return config_names_fast_path[mode];
 }
 
 const char *when_full_name(enum when_full when_full)

@@ -31,6 +31,12 @@ static const char *send_words(enum send_mode mode)
 		       : "by the kernel's routes, through this machine's firewall";
 }
 
+static const char *fast_path_words(enum fastpath_mode mode)
+{
+	return mode == FASTPATH_AUTO ? "the kernel serves the packets that it can serve exactly"
+				     : "all packets are queued";
+}
+
 static const char *when_full_words(enum when_full when_full)
 {
 	return when_full == WHEN_FULL_FORWARD
@@ -235,6 +241,8 @@ void config_print_settings(FILE *out, const struct config_settings *settings, un
 	fprintf(out, "  queue length  %u packets each\n", settings->queue_length_pkts);
 	fprintf(out, "  send          %s: %s\n", send_mode_name(settings->send),
 		send_words(settings->send));
+	fprintf(out, "  fast path     %s: %s\n", fastpath_mode_name(settings->fast_path),
+		fast_path_words(settings->fast_path));
 	fprintf(out, "  when full     %s: %s\n", when_full_name(settings->when_full),
 		when_full_words(settings->when_full));
 	fprintf(out, "  mark          0x%x on every copy\n", settings->mark);

@@ -68,6 +68,15 @@ static void read_send(const struct config_value *value, void *target)
 		settings->send = (enum send_mode)choice;
 }
 
+static void read_fast_path(const struct config_value *value, void *target)
+{
+	struct config_settings *settings = target;
+	unsigned choice;
+
+	if (config_read_choice(value, config_names_fast_path, &choice))
+		settings->fast_path = (enum fastpath_mode)choice;
+}
+
 static bool parse_mark(const char *text, size_t length, uint32_t *mark)
 {
 	if (length < 3 || memcmp(text, "0x", 2) != 0)
@@ -117,6 +126,7 @@ void config_settings_read(const struct config_value *value, struct config_settin
 		{"QUEUELENGTH", NULL, read_queue_length},
 		{"WHENFULL", NULL, read_when_full},
 		{"SEND", NULL, read_send},
+		{"FASTPATH", NULL, read_fast_path},
 		{"MARK", NULL, read_mark},
 		{"LOGLEVEL", NULL, read_log_level},
 		{"AUTORELOAD", NULL, read_auto_reload},

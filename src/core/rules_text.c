@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/rules_text.h"
 
+#include "core/fastpath_abi.h"
+
 #include "core/rules_sets_text.h"
 
 #include <inttypes.h>
@@ -10,17 +12,6 @@
 #include <sys/socket.h>
 
 #define TABLE "inet trafficduplicator"
-
-/* The bit of the packet mark that carries a match from nft to iptables: none of the copies' mark,
- * but where that has them all. */
-static uint32_t mark_bit(const struct config *config)
-{
-	uint32_t bit = UINT32_C(1) << 30;
-
-	while (bit != 1 && (config->settings.mark & bit))
-		bit >>= 1;
-	return bit;
-}
 
 /*
  * The table and its chains, without content. Declaring what exists already changes nothing. Our
@@ -74,7 +65,7 @@ static void write_duplicate(FILE *out, const struct config *config,
 {
 	unsigned workers = config_workers(&config->settings, options->cpu_count);
 	unsigned queue = config->settings.queue;
-	uint32_t bit = mark_bit(config);
+	uint32_t bit = config_queue_bit(&config->settings);
 
 	fputs("\tchain duplicate {\n\t\tcounter notrack ", out);
 	if (options->way == RULES_WAY_IPTABLES)
@@ -95,8 +86,19 @@ static void write_duplicate(FILE *out, const struct config *config,
 
 static void write_unmarked(FILE *out, const struct config *config)
 {
+	uint32_t bit = config_served_bit(&config->settings);
+
 	fprintf(out, "\tchain prerouting {\n\t\tmeta mark 0x%08" PRIx32 " return\n",
 		config->settings.mark);
+	fprintf(out,
+		"\t\t# Dealt with at the ingress already. Others' rules ahead of this one may "
+		"have\n"
+		"\t\t# set the priority or the mark anew, and keep what they set.\n"
+		"\t\tmeta priority %x:%x meta priority set none meta mark set meta mark & "
+		"0x%08" PRIx32 " notrack return\n"
+		"\t\tmeta mark & 0x%08" PRIx32 " != 0 meta mark set meta mark & 0x%08" PRIx32
+		" notrack return\n",
+		FASTPATH_SERVED_PRIORITY >> 16, FASTPATH_SERVED_PRIORITY & 0xffff, ~bit, bit, ~bit);
 }
 
 /*
@@ -200,21 +202,24 @@ static void write_output_chains(FILE *out, const struct config *config,
 	uint32_t mark = config->settings.mark;
 
 	fprintf(out,
-		"\t# Health checks have the mark of copies, but are answered: a firewall that\n"
-		"\t# lets answers in by their connection has to know it.\n"
+		"\t# Copies come here most, so that they have the first rule of each chain.\n"
+		"\t# Health checks have their mark, but are answered: a firewall that lets\n"
+		"\t# answers in by their connection has to know it.\n"
 		"\tchain copies {\n"
+		"\t\tmeta mark 0x%08" PRIx32 " meta l4proto udp notrack return\n"
 		"\t\tmeta mark 0x%08" PRIx32 " meta l4proto { tcp, icmp, ipv6-icmp } return\n"
 		"\t\tmeta mark 0x%08" PRIx32 " notrack\n"
 		"\t}\n\n"
 		"\t# This machine's own word that a destination cannot be reached would go to the\n"
 		"\t# client, whose packet it never was.\n"
 		"\tchain own_errors {\n"
+		"\t\tmeta l4proto udp return\n"
 		"\t\tmeta mark 0x%08" PRIx32 " icmp type "
 		"{ destination-unreachable, time-exceeded, parameter-problem } drop\n"
 		"\t\tmeta mark 0x%08" PRIx32 " icmpv6 type "
 		"{ destination-unreachable, packet-too-big, time-exceeded, parameter-problem } "
 		"drop\n",
-		mark, mark, mark, mark);
+		mark, mark, mark, mark, mark);
 	write_own_errors(out, config, options, AF_INET);
 	write_own_errors(out, config, options, AF_INET6);
 	fputs("\t}\n", out);
@@ -270,7 +275,7 @@ static bool write_iptables(FILE *out, const struct config *config,
 	fprintf(out,
 		"*raw\n:TRAFFICDUPLICATOR - [0:0]\n-A TRAFFICDUPLICATOR -p udp -m mark "
 		"--mark 0x%08" PRIx32 "/0x%08" PRIx32 " -j NFQUEUE ",
-		mark_bit(config), mark_bit(config));
+		config_queue_bit(&config->settings), config_queue_bit(&config->settings));
 	if (workers == 1)
 		fprintf(out, "--queue-num %u", queue);
 	else

@@ -213,9 +213,32 @@ bool ruleset_match(const struct ruleset *ruleset, const struct ruleset_key *key,
 	return any != 0;
 }
 
+size_t ruleset_next(const struct ruleset *ruleset, const uint64_t *set, size_t from)
+{
+	uint64_t bits;
+
+	if (!set || from >= ruleset->rule_count)
+		return from < ruleset->rule_count ? from : ruleset->rule_count;
+	bits = set[from / 64] >> from % 64;
+	if (bits != 0)
+		return from + (size_t)__builtin_ctzll(bits);
+	for (size_t w = from / 64 + 1; w < ruleset->set_words; w++)
+		if (set[w] != 0)
+			return 64 * w + (size_t)__builtin_ctzll(set[w]);
+	return ruleset->rule_count;
+}
+
 static bool has_bit(const uint64_t *set, size_t rule)
 {
 	return set[rule / 64] >> rule % 64 & 1;
+}
+
+static bool listens(const struct config_rule *rule, unsigned port)
+{
+	for (size_t i = 0; i < rule->port_count; i++)
+		if (port >= rule->ports[i].first && port <= rule->ports[i].last)
+			return true;
+	return false;
 }
 
 enum ruleset_miss ruleset_why_not(const struct ruleset *ruleset, const struct ruleset_key *key,
@@ -227,9 +250,8 @@ enum ruleset_miss ruleset_why_not(const struct ruleset *ruleset, const struct ru
 	if (!config->enabled)
 		return RULESET_MISS_DISABLED;
 	if (!ruleset_tables_find(ruleset->tables, key, &sets) || !has_bit(sets.port, rule))
-		return ruleset_tables_listens(config, ntohs(key->destination_port_be))
-			       ? RULESET_MISS_FAMILY
-			       : RULESET_MISS_PORT;
+		return listens(config, ntohs(key->destination_port_be)) ? RULESET_MISS_FAMILY
+									: RULESET_MISS_PORT;
 	if (!has_bit(sets.source, rule))
 		return RULESET_MISS_SOURCE;
 	if (!has_bit(sets.listen, rule))

@@ -49,14 +49,6 @@ static void set_bit(uint64_t *set, size_t rule)
 	set[rule / 64] |= UINT64_C(1) << rule % 64;
 }
 
-bool ruleset_tables_listens(const struct config_rule *rule, unsigned port)
-{
-	for (size_t i = 0; i < rule->port_count; i++)
-		if (port >= rule->ports[i].first && port <= rule->ports[i].last)
-			return true;
-	return false;
-}
-
 /* A name that is not resolved may turn out to be of any family that its SOURCE allows. */
 static bool sends_to_family(const struct config_rule *rule, uint8_t family)
 {
@@ -223,21 +215,34 @@ static int compare_addresses(const void *a, const void *b)
 	return memcmp(a, b, sizeof(struct ip_address));
 }
 
-/* All addresses at which a network of any rule begins or has ended, sorted, each once. */
-static bool fill_starts(struct interval_table *table, const struct ruleset *ruleset, uint8_t family,
-			prefixes_of *of)
+/* Sorts, and leaves each address once. Returns how many there are then. */
+static size_t sort_out(struct ip_address *addresses, size_t count)
 {
-	size_t most = 1, count, used = 0;
+	size_t kept = 0;
 
-	for (size_t r = 0; r < ruleset->rule_count; r++) {
+	qsort(addresses, count, sizeof(*addresses), compare_addresses);
+	for (size_t i = 0; i < count; i++)
+		if (i == 0 || !ip_equal(&addresses[i], &addresses[kept - 1]))
+			addresses[kept++] = addresses[i];
+	return kept;
+}
+
+/* All addresses at which a network of a rule of the set begins or has ended, and the lowest. */
+static struct ip_address *find_starts(const struct ruleset *ruleset, const uint64_t *set,
+				      uint8_t family, prefixes_of *of, size_t *start_count)
+{
+	size_t most = 1, count, used = 0, r, end = ruleset->rule_count;
+	struct ip_address *starts;
+
+	for (r = ruleset_next(ruleset, set, 0); r < end; r = ruleset_next(ruleset, set, r + 1)) {
 		of(ruleset->rules[r].config, &count);
 		most += 2 * count;
 	}
-	table->starts = calloc(most, sizeof(*table->starts));
-	if (!table->starts)
-		return false;
-	table->starts[used++].family = family;
-	for (size_t r = 0; r < ruleset->rule_count; r++) {
+	starts = calloc(most, sizeof(*starts));
+	if (!starts)
+		return NULL;
+	starts[used++].family = family;
+	for (r = ruleset_next(ruleset, set, 0); r < end; r = ruleset_next(ruleset, set, r + 1)) {
 		const struct config_prefix *prefixes = of(ruleset->rules[r].config, &count);
 
 		for (size_t i = 0; i < count; i++) {
@@ -245,16 +250,19 @@ static bool fill_starts(struct interval_table *table, const struct ruleset *rule
 
 			if (range.first.family != family)
 				continue;
-			table->starts[used++] = range.first;
-			if (ip_after(&range.last, &table->starts[used]))
+			starts[used++] = range.first;
+			if (ip_after(&range.last, &starts[used]))
 				used++;
 		}
 	}
-	qsort(table->starts, used, sizeof(*table->starts), compare_addresses);
-	for (size_t i = 0; i < used; i++)
-		if (i == 0 || !ip_equal(&table->starts[i], &table->starts[table->count - 1]))
-			table->starts[table->count++] = table->starts[i];
-	return true;
+	*start_count = sort_out(starts, used);
+	return starts;
+}
+
+struct ip_address *ruleset_tables_client_starts(const struct ruleset *ruleset, const uint64_t *set,
+						uint8_t family, size_t *count)
+{
+	return find_starts(ruleset, set, family, sources_of, count);
 }
 
 /* The index of the last interval that begins at or before address. */
@@ -317,7 +325,8 @@ static bool fill_intervals(struct interval_table *table, const struct ruleset *r
 	size_t bytes, count;
 	bool done;
 
-	if (!fill_starts(table, ruleset, family, of))
+	table->starts = find_starts(ruleset, NULL, family, of, &table->count);
+	if (!table->starts)
 		return false;
 	bytes = (table->count + 1) * sizeof(int32_t);
 	coverage.included = malloc(bytes);
@@ -396,6 +405,21 @@ void ruleset_tables_free(struct ruleset_tables *tables)
 	free(tables);
 }
 
+uint32_t ruleset_tables_class(const struct ruleset_tables *tables, uint8_t family, unsigned port)
+{
+	return tables->port_class[table_index(family)][port];
+}
+
+size_t ruleset_tables_class_count(const struct ruleset_tables *tables)
+{
+	return tables->port_set_count;
+}
+
+const uint64_t *ruleset_tables_class_set(const struct ruleset_tables *tables, uint32_t class)
+{
+	return tables->port_sets + (class - 1u) * tables->set_words;
+}
+
 static const uint64_t *find_interval(const struct interval_table *table,
 				     const struct ip_address *address, size_t set_words)
 {
@@ -417,7 +441,7 @@ bool ruleset_tables_find(const struct ruleset_tables *tables, const struct rules
 
 	if (class == 0)
 		return false;
-	sets->port = tables->port_sets + (class - 1u) * tables->set_words;
+	sets->port = ruleset_tables_class_set(tables, class);
 	sets->source = find_interval(&tables->sources[t], key->source, tables->set_words);
 	sets->listen = find_interval(&tables->listens[t], key->destination, tables->set_words);
 	sets->interface = interface_set(tables, key->interface);

@@ -23,6 +23,7 @@ struct selection {
 	_Atomic uint32_t *rule_samples;	       /* per rule: packets since the last one taken */
 	_Atomic uint32_t *turns;	       /* per rule and family: round-robin */
 	_Atomic uint32_t *destination_samples; /* per destination */
+	_Atomic uint64_t **shared_samples;     /* per rule, then per destination; NULL: its own */
 	uint64_t *last_packet_at_place;	       /* per place: number of the last packet sent there */
 	uint64_t packet_number;
 };
@@ -71,10 +72,13 @@ struct selection *selection_create(const struct ruleset *ruleset, struct selecti
 	selection->turns = calloc(2 * ruleset->rule_count, sizeof(*selection->turns));
 	selection->destination_samples =
 		calloc(ruleset->destination_count, sizeof(*selection->destination_samples));
+	selection->shared_samples = calloc(ruleset->rule_count + ruleset->destination_count,
+					   sizeof(*selection->shared_samples));
 	selection->last_packet_at_place =
 		calloc(ruleset->place_count, sizeof(*selection->last_packet_at_place));
 	if (selection->matched && selection->rule_samples && selection->turns &&
-	    selection->destination_samples && selection->last_packet_at_place)
+	    selection->destination_samples && selection->shared_samples &&
+	    selection->last_packet_at_place)
 		return selection;
 	selection_free(selection);
 	return NULL;
@@ -88,6 +92,7 @@ void selection_free(struct selection *selection)
 	free((void *)selection->rule_samples);
 	free((void *)selection->turns);
 	free((void *)selection->destination_samples);
+	free((void *)selection->shared_samples);
 	free(selection->last_packet_at_place);
 	free(selection);
 }
@@ -132,13 +137,26 @@ void selection_adopt_destination(struct selection *to, uint32_t to_destination,
 		    peek(&from->destination_samples[from_destination]));
 }
 
+void selection_share_rule(struct selection *selection, uint32_t rule, _Atomic uint64_t *count)
+{
+	selection->shared_samples[rule] = count;
+}
+
+void selection_share_destination(struct selection *selection, uint32_t destination,
+				 _Atomic uint64_t *count)
+{
+	selection->shared_samples[selection->ruleset->rule_count + destination] = count;
+}
+
 /* Takes the first of every so many. */
-static bool sample(_Atomic uint32_t *count, uint32_t one_in)
+static bool sample(_Atomic uint32_t *count, _Atomic uint64_t *shared, uint32_t one_in)
 {
 	uint32_t seen;
 
 	if (one_in <= 1)
 		return true;
+	if (shared)
+		return atomic_fetch_add_explicit(shared, 1, memory_order_relaxed) % one_in == 0;
 	seen = peek(count);
 	put(count, seen + 1 >= one_in ? 0 : seen + 1);
 	return seen == 0;
@@ -179,19 +197,11 @@ static uint64_t hash_address(const struct ip_address *address)
 	return mix(hash);
 }
 
-/* Whether a destination can take packets of this family; one without an address yet takes any. */
-static bool takes_family(const struct ruleset_destination *destination, uint8_t family)
-{
-	if (destination->target.address.family == AF_UNSPEC)
-		return config_destination_takes(destination->config, family);
-	return destination->target.address.family == family;
-}
-
 /* The destinations that a balanced rule chooses from: all of the family, or only those up. */
 static bool is_candidate(const struct run *run, uint32_t index, bool only_up)
 {
-	return takes_family(&run->selection->ruleset->destinations[index],
-			    run->key->source->family) &&
+	return ruleset_takes_family(&run->selection->ruleset->destinations[index],
+				    run->key->source->family) &&
 	       (!only_up || run->is_up[index]);
 }
 
@@ -269,7 +279,9 @@ static void select_copy(const struct run *run, uint32_t index)
 		run->visit(run->context, SELECTION_COPY_SHARED, index);
 		return;
 	}
-	if (!sample(&selection->destination_samples[index], destination->config->sample)) {
+	if (!sample(&selection->destination_samples[index],
+		    selection->shared_samples[selection->ruleset->rule_count + index],
+		    destination->config->sample)) {
 		run->visit(run->context, SELECTION_COPY_SAMPLED_OUT, index);
 		return;
 	}
@@ -306,7 +318,8 @@ static void run_rule(const struct run *run, uint32_t rule)
 	struct selection *selection = run->selection;
 	const struct config_rule *config = selection->ruleset->rules[rule].config;
 
-	if (!sample(&selection->rule_samples[rule], config->sample)) {
+	if (!sample(&selection->rule_samples[rule], selection->shared_samples[rule],
+		    config->sample)) {
 		run->visit(run->context, SELECTION_RULE_SAMPLED_OUT, rule);
 		return;
 	}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "datapath/datapath.h"
 
+#include "datapath/fastpath.h"
 #include "datapath/generation.h"
 #include "datapath/queue_stats.h"
 #include "datapath/worker.h"
@@ -29,6 +30,7 @@ struct datapath {
 	unsigned worker_count;
 	struct slot slots[CONFIG_WORKERS_MAX];
 	struct generation *generation;
+	struct fastpath *fastpath; /* NULL: there is none */
 	int stats_fd;
 };
 
@@ -99,14 +101,50 @@ int datapath_open(struct datapath **out, const struct config_settings *settings,
 	return error;
 }
 
+void datapath_use_fastpath(struct datapath *datapath, struct fastpath *fastpath)
+{
+	datapath->fastpath = fastpath;
+	for (unsigned i = 0; i < datapath->worker_count; i++) {
+		struct admission admission = admission_of_worker(fastpath_state(fastpath), i);
+
+		worker_use_admission(datapath->slots[i].worker, &admission);
+	}
+}
+
+/* What the fast path is to work by; NULL when memory runs out. */
+static struct fastpath_publication *prepare_fastpath(struct datapath *datapath,
+						     const struct generation_basis *basis,
+						     const struct generation *generation,
+						     bool goes_on)
+{
+	bool has_kinship = generation->kinship.ruleset != NULL;
+	struct fastpath_publication *publication = fastpath_prepare(
+		datapath->fastpath, basis, has_kinship ? &generation->kinship : NULL);
+
+	/* Workers at work on this ruleset have been told already. */
+	for (unsigned i = 0; publication && !goes_on && i < datapath->worker_count; i++)
+		fastpath_share_samples(datapath->fastpath, publication,
+				       generation->orders[i].selection);
+	return publication;
+}
+
 int datapath_publish(struct datapath *datapath, const struct generation_basis *basis)
 {
 	struct generation *former = datapath->generation;
 	struct generation *generation = generation_create(basis, datapath->worker_count, former);
+	struct fastpath_publication *publication = NULL;
 	int error = 0;
 
 	if (!generation)
 		return -ENOMEM;
+	if (datapath->fastpath) {
+		publication = prepare_fastpath(datapath, basis, generation,
+					       former && former->memory == generation->memory);
+		if (!publication) {
+			generation_free(generation);
+			return -ENOMEM;
+		}
+	}
 	for (unsigned i = 0; i < datapath->worker_count && !error; i++) {
 		if (former)
 			worker_publish(datapath->slots[i].worker, &generation->orders[i]);
@@ -117,9 +155,12 @@ int datapath_publish(struct datapath *datapath, const struct generation_basis *b
 		/* Those that have started must not outlive what they were given. */
 		for (unsigned i = 0; i < datapath->worker_count; i++)
 			worker_stop(datapath->slots[i].worker);
+		fastpath_discard(publication);
 		generation_free(generation);
 		return error;
 	}
+	if (publication)
+		fastpath_publish(datapath->fastpath, publication, former ? former->former : NULL);
 	datapath->generation = generation;
 	if (former)
 		generation_take_over(generation, former);
@@ -135,6 +176,8 @@ struct counters *datapath_read(const struct datapath *datapath)
 
 	if (!sum)
 		return NULL;
+	if (datapath->fastpath)
+		fastpath_harvest(datapath->fastpath, generation->former);
 	counters_accumulate(sum, generation->former);
 	for (unsigned i = 0; i < datapath->worker_count; i++)
 		worker_read(datapath->slots[i].worker, sum);
@@ -174,6 +217,8 @@ struct datapath_queue_totals datapath_queue_totals(struct datapath *datapath)
 		}
 		totals.dropped_kernel_pkts += slot->drops.total;
 	}
+	if (datapath->fastpath)
+		totals.dropped_kernel_pkts += fastpath_refused_pkts(datapath->fastpath);
 	return totals;
 }
 

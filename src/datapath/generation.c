@@ -168,6 +168,7 @@ struct generation *generation_create(const struct generation_basis *basis, unsig
 			.ruleset = ruleset,
 			.netview = basis->netview,
 			.is_up = basis->is_up,
+			.send_link = basis->send_link,
 			.selection = generation->memory->selections[i],
 			.counters =
 				counters_create(ruleset->rule_count, ruleset->destination_count),

@@ -7,6 +7,7 @@
 #include <libnetfilter_queue/libnetfilter_queue.h>
 #include <limits.h>
 #include <linux/netfilter/nfnetlink_queue.h>
+#include <linux/sock_diag.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -26,7 +27,9 @@ struct queue {
 	struct mnl_socket *socket;
 	int fd;
 	uint16_t number;
-	uint8_t *slots; /* QUEUE_BURST_MAX of SLOT_BYTES */
+	uint32_t length_pkts; /* UINT32_MAX: only the buffer limits it */
+	int received;	      /* messages of the last burst */
+	uint8_t *slots;	      /* QUEUE_BURST_MAX of SLOT_BYTES */
 	struct mmsghdr messages[QUEUE_BURST_MAX];
 	struct iovec iovecs[QUEUE_BURST_MAX];
 	struct sockaddr_nl senders[QUEUE_BURST_MAX];
@@ -102,6 +105,7 @@ int queue_open(struct queue **out, uint16_t number, uint32_t length_pkts, enum w
 	if (!queue)
 		return error;
 	queue->number = number;
+	queue->length_pkts = forward ? UINT32_MAX : length_pkts;
 	queue->slots = mmap(NULL, (size_t)QUEUE_BURST_MAX * SLOT_BYTES, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (queue->slots == MAP_FAILED) {
@@ -123,7 +127,7 @@ int queue_open(struct queue **out, uint16_t number, uint32_t length_pkts, enum w
 	error = set_receive_buffer(queue, length_pkts,
 				   forward ? CHARGE_SMALL_BYTES : CHARGE_MTU_BYTES);
 	if (!error)
-		error = configure(queue, forward ? UINT32_MAX : length_pkts, forward);
+		error = configure(queue, queue->length_pkts, forward);
 out:
 	if (error)
 		queue_close(queue);
@@ -156,7 +160,10 @@ int queue_receive(struct queue *queue, int wake_fd, int timeout_ms)
 
 	for (int i = 0; i < QUEUE_BURST_MAX; i++)
 		queue->messages[i].msg_hdr.msg_namelen = sizeof(queue->senders[i]);
+	queue->received = 0;
 	got = recvmmsg(queue->fd, queue->messages, QUEUE_BURST_MAX, MSG_DONTWAIT, NULL);
+	if (got >= 0)
+		queue->received = got;
 	if (got >= 0 || errno != EAGAIN)
 		return got >= 0 ? got : -errno;
 	if (poll(fds, 2, timeout_ms) < 0 && errno != EINTR)
@@ -165,6 +172,35 @@ int queue_receive(struct queue *queue, int wake_fd, int timeout_ms)
 		return 0;
 	got = recvmmsg(queue->fd, queue->messages, QUEUE_BURST_MAX, MSG_DONTWAIT, NULL);
 	return got >= 0 ? got : errno == EAGAIN ? 0 : -errno;
+}
+
+/* What the kernel charges for a message: itself with the end of its buffer, in a block of the next
+ * power of two, and its struct sk_buff (include/linux/skbuff.h, SKB_TRUESIZE). */
+static uint32_t charge_bytes(uint32_t message_bytes)
+{
+	enum { SKB_BYTES = 256, SHARED_INFO_BYTES = 320, BLOCK_MIN_BYTES = 512 };
+	uint32_t block = BLOCK_MIN_BYTES;
+
+	while (block < message_bytes + SHARED_INFO_BYTES)
+		block *= 2;
+	return block + SKB_BYTES;
+}
+
+unsigned queue_fill_permille(const struct queue *queue)
+{
+	uint32_t memory[SK_MEMINFO_VARS];
+	socklen_t bytes = sizeof(memory);
+	uint64_t by_buffer, by_length;
+
+	if (queue->received < QUEUE_BURST_MAX ||
+	    getsockopt(queue->fd, SOL_SOCKET, SO_MEMINFO, memory, &bytes) < 0 ||
+	    memory[SK_MEMINFO_RCVBUF] == 0)
+		return 0;
+	by_buffer = (uint64_t)memory[SK_MEMINFO_RMEM_ALLOC] * 1000 / memory[SK_MEMINFO_RCVBUF];
+	by_length = (uint64_t)memory[SK_MEMINFO_RMEM_ALLOC] /
+		    charge_bytes(queue->messages[QUEUE_BURST_MAX - 1].msg_len) * 1000 /
+		    queue->length_pkts;
+	return (unsigned)(by_buffer > by_length ? by_buffer : by_length);
 }
 
 enum nfq_wire_kind queue_message(const struct queue *queue, int i, struct nfq_wire_message *message)

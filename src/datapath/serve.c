@@ -29,9 +29,10 @@ static uint32_t next_identification(void)
 	return id;
 }
 
-static const struct sockaddr_ll *resolved(const struct netview_route *route)
+static const struct sockaddr_ll *resolved(const struct service *service,
+					  const struct netview_route *route)
 {
-	return route->link.sll_ifindex ? &route->link : NULL;
+	return service->orders->send_link && route->link.sll_ifindex ? &route->link : NULL;
 }
 
 /* Returns false where the copy cannot be cut up so small: it is counted as dropped. */
@@ -41,7 +42,7 @@ static bool send_fragments(const struct service *service, const struct packet_ta
 {
 	uint8_t headers[PACKET_HEADERS_MAX];
 	struct tx_message message = {.to = &target->address,
-				     .link = resolved(route),
+				     .link = resolved(service, route),
 				     .counters = counters,
 				     .copy_bytes = service->packet->length_bytes};
 	struct fragmenter fragmenter;
@@ -75,7 +76,7 @@ static void send_whole(const struct service *service, const struct packet_target
 	uint8_t *room = tx_room(service->tx, packet->headers_bytes);
 	struct tx_message message = {
 		.to = &target->address,
-		.link = resolved(route),
+		.link = resolved(service, route),
 		.headers = room,
 		.headers_bytes = packet->headers_bytes,
 		.payload = packet->data + packet->headers_bytes,
@@ -191,7 +192,8 @@ static bool original_goes_on(const struct netview *netview, const struct packet 
 	return mode == ORIGINAL_FORWARD;
 }
 
-bool serve_packet(struct tx *tx, const struct serve_orders *orders, uint64_t now_ns,
+bool serve_packet(struct tx *tx, const struct admission *admission,
+		  const struct serve_orders *orders, uint64_t now_ns,
 		  const struct nfq_wire_message *message)
 {
 	struct counters_total *total = &orders->counters->total;
@@ -216,6 +218,7 @@ bool serve_packet(struct tx *tx, const struct serve_orders *orders, uint64_t now
 		counter_add(&total->malformed_pkts, 1);
 		return true;
 	}
+	admission_note(admission, &packet.source, &packet.destination);
 	key = (struct ruleset_key){
 		.source = &packet.source,
 		.destination = &packet.destination,

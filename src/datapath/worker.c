@@ -27,6 +27,7 @@ struct worker {
 	_Alignas(64) struct queue *queue;
 	struct tx *tx;
 	uint32_t last_id;
+	struct admission admission;
 
 	/* Written by the thread, read by others. */
 	_Atomic uint64_t burst; /* odd while a burst is being worked on */
@@ -78,12 +79,14 @@ static void serve_burst(struct worker *worker, int count)
 		if (queue_message(worker->queue, i, &message) != NFQ_WIRE_PACKET)
 			continue;
 		note_packet_id(worker, message.packet_id);
-		queue_decide(worker->queue, message.packet_id,
-			     serve_packet(worker->tx, orders, now_ns, &message));
+		queue_decide(
+			worker->queue, message.packet_id,
+			serve_packet(worker->tx, &worker->admission, orders, now_ns, &message));
 	}
 	tx_flush(worker->tx);
 	/* A verdict that is refused has no packet any more: nothing is left to be done for it. */
 	queue_send_verdicts(worker->queue);
+	admission_set_fill(&worker->admission, queue_fill_permille(worker->queue));
 	atomic_fetch_add(&worker->burst, 1);
 }
 
@@ -154,6 +157,11 @@ out:
 	else
 		*out = worker;
 	return error;
+}
+
+void worker_use_admission(struct worker *worker, const struct admission *admission)
+{
+	worker->admission = *admission;
 }
 
 int worker_start(struct worker *worker, const struct serve_orders *orders)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The daemon under valgrind and ThreadSanitizer. The network is Star, drawn in lib/topology.py."""
 
+import pathlib
 import shutil
 import signal
 
@@ -12,6 +13,7 @@ from lib.daemon import RELEASE, TSAN
 from lib.oracle import assert_copies
 
 pytestmark = pytest.mark.once
+SUPPRESSIONS = pathlib.Path(__file__).with_name("valgrind.supp")
 
 
 def test_valgrind_start_and_stop(star, daemons):
@@ -24,7 +26,7 @@ def test_valgrind_start_and_stop(star, daemons):
     daemon = daemons(star, program=RELEASE, wrapper=(
         "valgrind", "--quiet", "--error-exitcode=99", "--leak-check=full",
         "--show-leak-kinds=definite,indirect,possible",
-        "--errors-for-leak-kinds=definite,indirect,possible"))
+        "--errors-for-leak-kinds=definite,indirect,possible", f"--suppressions={SUPPRESSIONS}"))
     daemon.start(settings(syslog(star.receiver1.v4, star.receiver2.v6), WORKERS=2))
     sent = [packets.udp_packet(star.client1.v4, star.server.v4, 5000 + n, 514, bytes(n))
             for n in range(50)]

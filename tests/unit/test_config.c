@@ -70,6 +70,7 @@ static void reads_the_marketplace_file_with_defaults(void **state)
 	assert_int_equal(config->settings.queue_length_pkts, 16384);
 	assert_int_equal(config->settings.when_full, WHEN_FULL_DROP);
 	assert_int_equal(config->settings.send, SEND_IP);
+	assert_int_equal(config->settings.fast_path, FASTPATH_OFF);
 	assert_int_equal(config->settings.mark, 0x7464);
 	assert_int_equal(config->settings.log_level, LOG_LEVEL_INFO);
 	config_free(config);
@@ -229,7 +230,8 @@ static void reads_settings(void **state)
 	static const char *const levels[] = {"error", "warning", "info", "debug"};
 	struct config *config = parse_settings(
 		"\"QUEUE\": 65534, \"WORKERS\": 2, \"QUEUELENGTH\": 1048576, \"WHENFULL\": "
-		"\"forward\", \"SEND\": \"link\", \"MARK\": \"0xFFffffff\", \"LOGLEVEL\": "
+		"\"forward\", \"SEND\": \"link\", \"FASTPATH\": \"auto\", \"MARK\": "
+		"\"0xFFffffff\", \"LOGLEVEL\": "
 		"\"debug\"");
 	char members[64];
 
@@ -239,6 +241,7 @@ static void reads_settings(void **state)
 	assert_int_equal(config->settings.queue_length_pkts, 1048576);
 	assert_int_equal(config->settings.when_full, WHEN_FULL_FORWARD);
 	assert_int_equal(config->settings.send, SEND_LINK);
+	assert_int_equal(config->settings.fast_path, FASTPATH_AUTO);
 	assert_int_equal(config->settings.mark, UINT32_MAX);
 	config_free(config);
 	for (int level = 0; level < 4; level++) {
@@ -249,7 +252,8 @@ static void reads_settings(void **state)
 		config_free(config);
 	}
 	config = parse_settings(
-		"\"QUEUE\": 0, \"MARK\": \"29796\", \"WHENFULL\": \"drop\", \"SEND\": \"ip\"");
+		"\"QUEUE\": 0, \"MARK\": \"29796\", \"WHENFULL\": \"drop\", \"SEND\": \"ip\", "
+		"\"FASTPATH\": \"off\"");
 	assert_int_equal(config->settings.queue, 0);
 	assert_int_equal(config->settings.mark, 29796);
 	assert_int_equal(config->settings.when_full, WHEN_FULL_DROP);
@@ -326,6 +330,7 @@ static void describes_the_marketplace_file(void **state)
 		"  queues        7514-7515 (2 workers, by the number of CPUs)\n"
 		"  queue length  16384 packets each\n"
 		"  send          ip: by the kernel's routes, through this machine's firewall\n"
+		"  fast path     off: all packets are queued\n"
 		"  when full     drop: originals that find the queue full are dropped and counted\n"
 		"  mark          0x7464 on every copy\n"
 		"  log level     info\n");

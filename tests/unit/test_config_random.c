@@ -25,7 +25,8 @@ static const char *const files[] = {
 	"{\"DuplicateSyslog\" : {\n\t\"SOURCEPORT\" : \"514\",\n"
 	"\t\"DESTINATION\" : [\"172.31.63.131/514\", \"172.31.62.154/514\"]\n}}\n",
 	"{\"SETTINGS\": {\"QUEUE\": 7514, \"WORKERS\": 2, \"QUEUELENGTH\": 1024, \"WHENFULL\": "
-	"\"forward\", \"SEND\": \"link\", \"MARK\": \"0x7464\", \"LOGLEVEL\": \"debug\"},\r\n"
+	"\"forward\", \"SEND\": \"link\", \"FASTPATH\": \"auto\", \"MARK\": \"0x7464\", "
+	"\"LOGLEVEL\": \"debug\"},\r\n"
 	"\"R\\u00e9\\ud83d\\ude00\": {\"SOURCEPORT\": [1, \"2-3\"], \"DESTINATION\": [{\"ADDRESS\""
 	": \"2001:db8::7\", \"PORT\": 514}, \"192.0.2.1\"], \"ORIGINAL\": \"drop\", \"OVERSIZE\": "
 	"\"drop\", \"TTL\": 64}}",

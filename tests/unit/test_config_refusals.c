@@ -268,11 +268,11 @@ static void refuses_wrong_settings(void **state)
 		 "LOGLEVEL: \"INFO\": write \"error\", \"warning\", \"info\" or \"debug\""},
 		{"\"LOGLEVEL\": 3",
 		 "LOGLEVEL: 3: write \"error\", \"warning\", \"info\" or \"debug\""},
-		{"\"HTTP\": \"off\"", "HTTP: unknown key; the keys here are QUEUE, WORKERS, "
-				      "QUEUELENGTH, WHENFULL, SEND, MARK, LOGLEVEL, AUTORELOAD"},
-		{"\"FASTPATH\": \"off\"", "FASTPATH: unknown key; the keys here are QUEUE, "
-					  "WORKERS, QUEUELENGTH, WHENFULL, SEND, MARK, LOGLEVEL, "
-					  "AUTORELOAD"},
+		{"\"HTTP\": \"off\"",
+		 "HTTP: unknown key; the keys here are QUEUE, WORKERS, "
+		 "QUEUELENGTH, WHENFULL, SEND, FASTPATH, MARK, LOGLEVEL, AUTORELOAD"},
+		{"\"FASTPATH\": \"on\"", "FASTPATH: \"on\": write \"off\" or \"auto\""},
+		{"\"FASTPATH\": true", "FASTPATH: true: write \"off\" or \"auto\""},
 		{"\"SEND\": \"raw\"", "SEND: \"raw\": write \"ip\" or \"link\""},
 		{"\"SEND\": true", "SEND: true: write \"ip\" or \"link\""},
 		{"\"AUTORELOAD\": 1", "AUTORELOAD: 1: write true or false"},

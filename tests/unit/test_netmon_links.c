@@ -9,6 +9,8 @@
 
 #include "netmon_listener.h"
 
+#include "control/neighbour.h"
+
 #include <arpa/inet.h>
 #include <linux/if_ether.h>
 #include <net/if.h>
@@ -249,6 +251,91 @@ static void hears_of_what_becomes_of_a_next_hop(void **state)
 	stop_listening(&listener);
 }
 
+/* What the kernel says of a neighbour now, less what changes by itself. */
+static void assert_state(const char *neighbour, const char *state)
+{
+	char command[128];
+
+	snprintf(command, sizeof(command), "ip neigh show %s dev v0 | grep -q ' %s *$'", neighbour,
+		 state);
+	run(command);
+}
+
+static struct neighbour neighbour_at(const char *text)
+{
+	return (struct neighbour){.device = if_nametoindex("v0"), .address = address(text)};
+}
+
+/* Only as far as it was known before the kernel began to ask. */
+static void one_that_is_asked_again_stays_resolved(void **state)
+{
+	struct neighbour known = neighbour_at("192.0.2.7"), unknown = known;
+
+	(void)state;
+	run("ip neigh add 192.0.2.7 lladdr 02:00:00:00:00:01 nud reachable dev v0");
+	assert_int_equal(neighbour_resolve(&known, 1), 0);
+	run("ip neigh change 192.0.2.7 lladdr 02:00:00:00:00:01 nud probe dev v0");
+	assert_int_equal(neighbour_resolve(&known, 1), 0);
+	assert_link(&known.link, "v0", ETH_P_IP, mac_1);
+	assert_int_equal(neighbour_resolve(&unknown, 1), 0);
+	assert_int_equal(unknown.link.sll_ifindex, 0);
+	run("ip neigh change 192.0.2.7 lladdr 02:00:00:00:00:02 nud probe dev v0");
+	assert_int_equal(neighbour_resolve(&known, 1), 0);
+	assert_int_equal(known.link.sll_ifindex, 0);
+}
+
+/* Of these the kernel asks; they stay resolved, and what others are is none of its business. */
+static void a_refresh_asks_what_is_confirmed(void **state)
+{
+	struct neighbour neighbours[] = {neighbour_at("192.0.2.7"), neighbour_at("192.0.2.8"),
+					 neighbour_at("192.0.2.9"), neighbour_at("2001:db8::7")};
+
+	(void)state;
+	run("ip neigh add 192.0.2.7 lladdr 02:00:00:00:00:01 nud reachable dev v0");
+	run("ip neigh add 192.0.2.8 lladdr 02:00:00:00:00:02 nud permanent dev v0");
+	run("ip neigh add 2001:db8::7 lladdr 02:00:00:00:00:02 nud reachable dev v0");
+	assert_int_equal(neighbour_resolve(neighbours, 4), 0);
+	run("ip neigh add 192.0.2.9 lladdr 02:00:00:00:00:01 nud reachable dev v0");
+	assert_int_equal(neighbour_refresh(neighbours, 4), 0);
+	assert_state("192.0.2.7", "PROBE");
+	assert_state("192.0.2.8", "PERMANENT");
+	assert_state("192.0.2.9", "REACHABLE"); /* not resolved by us */
+	assert_state("2001:db8::7", "PROBE");
+	assert_int_equal(neighbour_resolve(neighbours, 4), 0);
+	assert_link(&neighbours[0].link, "v0", ETH_P_IP, mac_1);
+	assert_link(&neighbours[1].link, "v0", ETH_P_IP, mac_2);
+	assert_link(&neighbours[3].link, "v0", ETH_P_IPV6, mac_2);
+}
+
+/* Somebody else keeps these, and would not have them changed. */
+static void a_refresh_leaves_others_entries_alone(void **state)
+{
+	struct neighbour neighbour = neighbour_at("192.0.2.7");
+
+	(void)state;
+	run("ip neigh add 192.0.2.7 lladdr 02:00:00:00:00:01 nud reachable extern_learn dev v0");
+	assert_int_equal(neighbour_resolve(&neighbour, 1), 0);
+	assert_link(&neighbour.link, "v0", ETH_P_IP, mac_1);
+	assert_int_equal(neighbour_refresh(&neighbour, 1), 0);
+	assert_state("192.0.2.7", "extern_learn REACHABLE");
+}
+
+/* As long as the kernel has hope: nobody answers here, and after three questions it gives up. */
+static void a_question_is_no_news_but_its_end_is(void **state)
+{
+	struct listener listener;
+
+	(void)state;
+	run("ip neigh add 192.0.2.7 lladdr 02:00:00:00:00:01 nud reachable dev v0");
+	follow_links_to(&listener, "192.0.2.7");
+	assert_int_equal(listener.link.sll_ifindex, if_nametoindex("v0"));
+	run("ip neigh change 192.0.2.7 lladdr 02:00:00:00:00:01 nud probe dev v0");
+	assert_false(hear(&listener, 500));
+	assert_true(hear(&listener, 6000));
+	assert_int_equal(listener.link.sll_ifindex, 0);
+	stop_listening(&listener);
+}
+
 /* On a link with many neighbours there is always something, which must not cost anything. */
 static void does_not_hear_of_what_makes_no_difference(void **state)
 {
@@ -322,6 +409,10 @@ int main(void)
 		in_namespace(there_is_none_unless_it_is_asked_for),
 		in_namespace(one_view_has_the_next_hops_of_all_routes),
 		in_namespace(hears_of_what_becomes_of_a_next_hop),
+		in_namespace(one_that_is_asked_again_stays_resolved),
+		in_namespace(a_refresh_asks_what_is_confirmed),
+		in_namespace(a_refresh_leaves_others_entries_alone),
+		in_namespace(a_question_is_no_news_but_its_end_is),
 		in_namespace(does_not_hear_of_what_makes_no_difference),
 		in_namespace(a_storm_is_followed_to_its_end),
 	};

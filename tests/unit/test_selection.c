@@ -189,6 +189,35 @@ static void test_samples(void **state)
 	bench_close(&bench);
 }
 
+/* Two workers, and whoever else counts, take one in three of all that they see together. */
+static void test_shared_samples(void **state)
+{
+	const char *text = "{'a': {'SOURCEPORT': 514, 'SAMPLE': 3, 'DESTINATION': "
+			   "[{'ADDRESS': '10.9.0.1', 'PORT': 1, 'SAMPLE': 2}]}}";
+	_Atomic uint64_t rule = 0, destination = 0;
+	struct bench benches[2];
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		bench_open(&benches[i], text);
+		selection_share_rule(benches[i].selection, 0, &rule);
+		selection_share_destination(benches[i].selection, 0, &destination);
+	}
+	for (unsigned i = 0; i < 18; i++)
+		send_from(&benches[i % 5 < 2], i);
+	assert_int_equal(rule, 18);
+	assert_int_equal(destination, 6);
+	assert_int_equal(sent(&benches[0].tally, 0) + sent(&benches[1].tally, 0), 3);
+	rule++; /* the kernel program has taken the next one */
+	for (unsigned i = 0; i < 2; i++)
+		send_from(&benches[i], i);
+	assert_int_equal(destination, 6);
+	send_from(&benches[0], 1);
+	assert_int_equal(destination, 7);
+	for (unsigned i = 0; i < 2; i++)
+		bench_close(&benches[i]);
+}
+
 static void test_rate_limit(void **state)
 {
 	struct bench bench;
@@ -319,6 +348,7 @@ int main(void)
 		cmocka_unit_test(test_all),
 		cmocka_unit_test(test_one_copy_for_each_place),
 		cmocka_unit_test(test_samples),
+		cmocka_unit_test(test_shared_samples),
 		cmocka_unit_test(test_rate_limit),
 		cmocka_unit_test(test_round_robin),
 		cmocka_unit_test(test_failover),

@@ -45,6 +45,7 @@ static void run_config(struct running *running, const char *text)
 		.ruleset = running->ruleset,
 		.counters = running->counters,
 		.is_up = running->is_up,
+		.fastpath = "off",
 	};
 }
 
@@ -63,6 +64,7 @@ static const char golden[] =
 	"\"queue\":{\"waiting_pkts\":8,\"dropped_kernel_pkts\":9},\"rules\":["
 	"{\"name\":\"Syslog \\\"ä\\\"\",\"matched_pkts\":11,\"matched_bytes\":12,"
 	"\"sampled_out_pkts\":13,\"rate_limited_pkts\":14,\"duplicated_pkts\":15,"
+	"\"fastpath\":\"off\","
 	"\"destinations\":["
 	"{\"name\":\"192.0.2.1/514\",\"address\":\"192.0.2.1\",\"port\":514,"
 	"\"state\":\"unchecked\",\"due_pkts\":0,\"sampled_out_pkts\":0,\"sent_pkts\":0,"
@@ -75,7 +77,7 @@ static const char golden[] =
 	"\"down\":103,\"no_buffer\":104,\"malformed\":105,\"truncated\":106,\"rejected\":107,"
 	"\"loop\":108,\"queue_full\":109,\"other\":110}}]},"
 	"{\"name\":\"Flows\",\"matched_pkts\":0,\"matched_bytes\":0,\"sampled_out_pkts\":0,"
-	"\"rate_limited_pkts\":0,\"duplicated_pkts\":31,\"destinations\":["
+	"\"rate_limited_pkts\":0,\"duplicated_pkts\":31,\"fastpath\":\"off\",\"destinations\":["
 	"{\"name\":\"192.0.2.3\",\"address\":\"192.0.2.3\",\"port\":0,\"state\":\"unchecked\","
 	"\"due_pkts\":0,\"sampled_out_pkts\":0,\"sent_pkts\":0,\"sent_bytes\":41,"
 	"\"dropped\":{\"oversize\":0,\"no_route\":0,\"unreachable\":0,\"down\":0,\"no_buffer\":0,"

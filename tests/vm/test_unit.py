@@ -16,7 +16,7 @@ from lib.waiting import scaled
 
 pytestmark = pytest.mark.vm
 
-CAP_NET_ADMIN, CAP_NET_RAW = 1 << 12, 1 << 13
+CAP_NET_ADMIN, CAP_NET_RAW, CAP_PERFMON, CAP_BPF = 1 << 12, 1 << 13, 1 << 38, 1 << 39
 EXPOSURE_LIMIT = 2.0
 
 
@@ -71,7 +71,8 @@ def test_runs_as_its_own_user_with_the_least_capabilities(running):
     assert user.pw_uid != 0
     held = {name: int(fields[name], 16) for name in fields if name.startswith("Cap")}
     assert held == {"CapInh": CAP_NET_ADMIN, "CapPrm": CAP_NET_ADMIN, "CapEff": CAP_NET_ADMIN,
-                    "CapAmb": CAP_NET_ADMIN, "CapBnd": CAP_NET_ADMIN | CAP_NET_RAW}
+                    "CapAmb": CAP_NET_ADMIN,
+                    "CapBnd": CAP_NET_ADMIN | CAP_NET_RAW | CAP_PERFMON | CAP_BPF}
     assert (fields["NoNewPrivs"], fields["Seccomp"]) == ("1", "2")
 
 

@@ -13,6 +13,7 @@ import struct
 import time
 
 from . import packets
+from .machine import on_one_cpu
 from .waiting import DEFAULT_TIMEOUT_S, scaled, wait_for
 
 _SO_RCVBUFFORCE = 33
@@ -135,10 +136,12 @@ class Injector:
         self._macs = target_mac + source_mac
 
     def send(self, *data):
-        """Sends IP packets."""
-        for packet in data:
-            kind = _IP_TYPES[packet[0] >> 4 == 6] if packet else _IP_TYPES[0]
-            self._socket.send(self._macs + struct.pack("!H", kind) + packet)
+        """Sends IP packets, all from one CPU: it is that one which carries them through the
+        appliance as well, and two of them would not keep the order that a wire keeps."""
+        with on_one_cpu():
+            for packet in data:
+                kind = _IP_TYPES[packet[0] >> 4 == 6] if packet else _IP_TYPES[0]
+                self._socket.send(self._macs + struct.pack("!H", kind) + packet)
 
     def fence(self, kind, number):
         """Sends the fence of this number, from each CPU in turn."""

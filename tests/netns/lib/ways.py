@@ -10,6 +10,7 @@ import os
 WAYS = {
     "ip": {},  # the default
     "link": {"SEND": "link"},
+    "fastpath": {"FASTPATH": "auto"},
 }
 WAY = os.environ.get("TD_WAY") or "ip"
 DEFAULT = "ip"
