@@ -5,7 +5,7 @@
 
 VERSION := $(shell cat VERSION)
 PREFIX ?= /usr/local
-SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,/etc)
+SYSCONFDIR ?= /etc
 UNITDIR ?= /lib/systemd/system
 SBINDIR ?= $(PREFIX)/sbin
 LIBDIR ?= $(PREFIX)/lib/trafficduplicator
@@ -34,11 +34,13 @@ MODE_LDFLAGS := -pie -Wl,-z,relro,-z,now
 else
 CFLAGS ?= -O1 -g
 MODE_CFLAGS := -fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all
-MODE_LDFLAGS := -fsanitize=$(SANITIZE)
+# Inside the program the sanitizer starts in less time, which hundreds of starts of a test run have.
+MODE_LDFLAGS := -fsanitize=$(SANITIZE) $(call try,-static-libasan) $(call try,-static-libubsan) \
+		$(call try,-static-libtsan)
 endif
 
 # Targets that install what they lack, and then call make again.
-DRIVERS := demo check check-vm bench bench-quick uninstall clean help
+DRIVERS := demo check check-vm bench bench-quick screenshots browser-tools uninstall clean help
 ifneq ($(filter-out $(DRIVERS),$(or $(MAKECMDGOALS),all)),)
 ifneq ($(shell $(PKG_CONFIG) --exists $(LIBRARIES) && echo found),found)
 $(error libraries are missing. On Debian: sudo tests/install-packages build)
@@ -72,20 +74,24 @@ $(BUILD)/obj/%.o: src/%.c Makefile VERSION
 	$(call QUIET,CC)$(COMPILE) -c -o $@ $<
 
 # The fast path's kernel program: compiled for the BPF machine, and wrapped up in a header by which
-# libbpf loads it. The kernel's headers lie in a folder for each architecture.
+# libbpf loads it. The kernel's headers lie in a folder for each architecture. It has line numbers for
+# the verifier's messages, but not the folder that it was built in: programs should not depend on that.
 BPF_CLANG ?= clang
 BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
 BPF_INCLUDES := -Iinclude -Isrc/datapath/bpf -isystem /usr/include/$(shell $(CC) -print-multiarch)
 
 $(BUILD)/bpf/fastpath.bpf.o: src/datapath/bpf/fastpath.bpf.c Makefile
 	@mkdir -p $(@D)
-	$(call QUIET,BPF)$(BPF_CLANG) -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Wshadow $(WERROR) \
-		$(BPF_INCLUDES) -MMD -MP -c -o $@ $<
+	$(call QUIET,BPF)$(BPF_CLANG) -target bpf -mcpu=v3 -O2 -g '-ffile-prefix-map=$(CURDIR)=.' \
+		-Wall -Wextra -Wshadow $(WERROR) $(BPF_INCLUDES) -MMD -MP -c -o $@ $<
 
 $(BUILD)/bpf/fastpath.skel.h: $(BUILD)/bpf/fastpath.bpf.o
 	$(call QUIET,GEN)$(BPFTOOL) gen skeleton $< name fastpath_bpf >$@.new && mv $@.new $@
 
 $(BUILD)/obj/datapath/fastpath.o: $(BUILD)/bpf/fastpath.skel.h
+
+# The status page is a part of the program.
+$(BUILD)/obj/control/page.o: $(wildcard src/control/page/*)
 
 # Where the program looks for its script depends on PREFIX: another one builds that object anew.
 $(BUILD)/obj/cli/options.o: CPPFLAGS += -DTRAFFICDUPLICATOR_LIBDIR='"$(LIBDIR)"'
@@ -120,6 +126,23 @@ $(BENCH_TOOLS): $(BUILD)/bench/%: tests/bench/%.c tests/bench/frames.c tests/ben
 .PHONY: bench-tools
 bench-tools: $(BENCH_TOOLS)
 
+# What drives Chromium for the tests of the status page, from the npm registry.
+BROWSER_TOOLS := build/browser/node_modules/.package-lock.json
+$(BROWSER_TOOLS): tests/browser/package.json tests/browser/package-lock.json
+	@mkdir -p build/browser
+	cp $^ build/browser
+	cd build/browser && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+
+.PHONY: browser-tools
+browser-tools: $(BROWSER_TOOLS)
+
+# The pictures of the status page in docs/images, from five minutes of real traffic.
+.PHONY: screenshots
+screenshots:
+	tests/install-packages check browser screenshots
+	@$(MAKE) --no-print-directory -s all browser-tools
+	$(PYTHON) tests/browser/screenshots.py
+
 # The same build under other names.
 .PHONY: asan tsan clang
 asan:
@@ -152,14 +175,17 @@ CHECK_WAYS := ip link fastpath
 JOBS := -j$(shell nproc)
 PYTEST := TD_TIMEOUT_SCALE=3 $(PYTHON) -m pytest -p no:cacheprovider -q
 
+SHELL_SCRIPTS = iptables/trafficduplicator-rules packaging/bash-completion/trafficduplicator \
+	tests/install-packages tests/unpack-packages tests/demo/run \
+	tests/bench/get-peers \
+	tests/vm/run tests/vm/make-image tests/vm/guest/run-tests
+
 .PHONY: check
 check:
-	tests/install-packages check
-	shellcheck iptables/trafficduplicator-rules tests/install-packages tests/demo/run \
-		tests/bench/get-peers \
-		tests/vm/run tests/vm/make-image tests/vm/guest/run-tests \
-		packaging/bash-completion/trafficduplicator
-	$(MAKE) $(JOBS) WERROR=-Werror all bench-tools
+	tests/install-packages check browser
+	tests/unpack-packages --alone build/engines prometheus
+	shellcheck $(SHELL_SCRIPTS)
+	$(MAKE) $(JOBS) WERROR=-Werror all bench-tools browser-tools
 	$(MAKE) $(JOBS) WERROR=-Werror clang
 	$(MAKE) $(JOBS) WERROR=-Werror asan
 	$(MAKE) $(JOBS) WERROR=-Werror tsan
@@ -169,6 +195,7 @@ check:
 		TD_WAY=$$way $(PYTEST) -n 10 -m 'not alone' tests/netns; \
 		TD_WAY=$$way $(PYTEST) -m alone tests/netns; \
 	done
+	$(PYTEST) -n 2 --dist loadfile tests/browser
 	$(PYTEST) tests/bench
 
 .PHONY: check-vm
@@ -186,6 +213,7 @@ help:
 	@echo 'sudo make check   build with every compiler and sanitizer, run every test'
 	@echo 'sudo make check-vm  test the service in a virtual machine with Debian'"'"'s cloud kernel'
 	@echo 'sudo make bench-quick  the ratios that count, in three minutes; make bench: all, half an hour'
+	@echo 'sudo make screenshots   the pictures of the status page in docs/images, in six minutes'
 	@echo 'sudo make install, uninstall   PREFIX ($(PREFIX)), DESTDIR'
 
 include packaging/install.mk

@@ -11,10 +11,16 @@ CONFIG := config/trafficduplicator.config
 CONFIG_DIR := $(SYSCONFDIR)/trafficduplicator
 CONFIG_INSTALLED := $(DESTDIR)$(CONFIG_DIR)/trafficduplicator.config
 UNIT := packaging/systemd/trafficduplicator.service
-EXAMPLES := $(wildcard config/examples/*.config)
-EXAMPLES_DIR := $(DOCDIR)/examples
 MAN5 := docs/man/trafficduplicator.config.5
 MAN8 := docs/man/trafficduplicator.8 docs/man/trafficduplicator-rules.8
+SCRIPTS := iptables/trafficduplicator-rules
+
+# Examples, and what others are set up with: below DOCDIR as they lie here. They name LIBDIR as it is
+# with PREFIX=/usr.
+EXAMPLES := $(wildcard config/examples/*.config)
+OTHERS := $(wildcard packaging/grafana/* packaging/prometheus/*)
+DOCUMENTS := $(EXAMPLES:config/%=%) $(OTHERS:packaging/%=%)
+DOCUMENT_DIRS := $(patsubst %/,%,$(sort $(dir $(DOCUMENTS))))
 
 # Said to systemd only when it runs here, and when the files went to where it looks for them.
 to_systemd = if [ -z "$(DESTDIR)" ] && [ -d /run/systemd/system ]; then $(1); fi
@@ -23,9 +29,9 @@ to_systemd = if [ -z "$(DESTDIR)" ] && [ -d /run/systemd/system ]; then $(1); fi
 install: $(PROGRAM)
 	umask 022 && mkdir -p $(addprefix $(DESTDIR),$(SBINDIR) $(LIBDIR) $(CONFIG_DIR) $(UNITDIR) \
 		$(SYSUSERSDIR) $(COMPLETIONSDIR) $(MANDIR)/man5 $(MANDIR)/man8 \
-		$(EXAMPLES_DIR))
+		$(addprefix $(DOCDIR)/,$(DOCUMENT_DIRS)))
 	install -m 0755 $(PROGRAM) $(DESTDIR)$(SBINDIR)/trafficduplicator
-	install -m 0755 iptables/trafficduplicator-rules $(DESTDIR)$(LIBDIR)/trafficduplicator-rules
+	install -m 0755 $(SCRIPTS) $(DESTDIR)$(LIBDIR)
 	sed 's|@SBINDIR@|$(SBINDIR)|; s|@LIBDIR@|$(LIBDIR)|; s|@SYSCONFDIR@|$(SYSCONFDIR)|' $(UNIT).in \
 		| install -m 0644 /dev/stdin $(DESTDIR)$(UNITDIR)/trafficduplicator.service
 	install -m 0644 packaging/systemd/trafficduplicator.sysusers \
@@ -34,7 +40,10 @@ install: $(PROGRAM)
 		$(DESTDIR)$(COMPLETIONSDIR)/trafficduplicator
 	install -m 0644 $(MAN5) $(DESTDIR)$(MANDIR)/man5
 	install -m 0644 $(MAN8) $(DESTDIR)$(MANDIR)/man8
-	install -m 0644 $(EXAMPLES) $(DESTDIR)$(EXAMPLES_DIR)
+	@echo 'examples and settings for others: $(DESTDIR)$(DOCDIR)'
+	@for file in $(DOCUMENTS); do \
+		sed 's|/usr/lib/trafficduplicator|$(LIBDIR)|' $$(ls config/$$file packaging/$$file 2>/dev/null) \
+			| install -m 0644 /dev/stdin $(DESTDIR)$(DOCDIR)/$$file || exit; done
 	@if [ -e $(CONFIG_INSTALLED) ]; then echo "$(CONFIG_INSTALLED) is there already: kept"; \
 	else set -x; install -m 0644 $(CONFIG) $(CONFIG_INSTALLED); fi
 	@if [ -z "$(DESTDIR)" ] && command -v systemd-sysusers >/dev/null; then \
@@ -45,15 +54,14 @@ install: $(PROGRAM)
 .PHONY: uninstall
 uninstall:
 	@$(call to_systemd,set -x; systemctl disable --now trafficduplicator.service || true)
-	rm -f $(DESTDIR)$(UNITDIR)/trafficduplicator.service \
-		$(DESTDIR)$(SYSUSERSDIR)/trafficduplicator.conf \
-		$(DESTDIR)$(COMPLETIONSDIR)/trafficduplicator \
-		$(addprefix $(DESTDIR)$(MANDIR)/man5/,$(notdir $(MAN5))) \
-		$(addprefix $(DESTDIR)$(MANDIR)/man8/,$(notdir $(MAN8))) \
-		$(addprefix $(DESTDIR)$(EXAMPLES_DIR)/,$(notdir $(EXAMPLES))) \
-		$(DESTDIR)$(SBINDIR)/trafficduplicator $(DESTDIR)$(LIBDIR)/trafficduplicator-rules
+	rm -f $(addprefix $(DESTDIR),$(UNITDIR)/trafficduplicator.service \
+		$(SYSUSERSDIR)/trafficduplicator.conf $(COMPLETIONSDIR)/trafficduplicator \
+		$(addprefix $(MANDIR)/man5/,$(notdir $(MAN5))) \
+		$(addprefix $(MANDIR)/man8/,$(notdir $(MAN8))) \
+		$(addprefix $(LIBDIR)/,$(notdir $(SCRIPTS))) $(SBINDIR)/trafficduplicator \
+		$(addprefix $(DOCDIR)/,$(DOCUMENTS)))
 	@if cmp -s $(CONFIG) $(CONFIG_INSTALLED); then set -x; rm -f $(CONFIG_INSTALLED); \
 	elif [ -e $(CONFIG_INSTALLED) ]; then echo "$(CONFIG_INSTALLED) was changed: kept"; fi
-	@rmdir $(addprefix $(DESTDIR),$(LIBDIR) $(CONFIG_DIR) $(EXAMPLES_DIR) $(DOCDIR)) \
-		2>/dev/null || true
+	@rmdir $(addprefix $(DESTDIR),$(LIBDIR) $(CONFIG_DIR) \
+		$(addprefix $(DOCDIR)/,$(DOCUMENT_DIRS)) $(DOCDIR)) 2>/dev/null || true
 	@$(call to_systemd,set -x; systemctl daemon-reload)

@@ -17,7 +17,8 @@ enum {
 	OPTIONS_OF_RULES = 2,
 	OPTIONS_OF_IMPORT = 4,
 	OPTIONS_OF_EXPLAIN = 8,
-	OPTIONS_OF_DOCTOR = 16
+	OPTIONS_OF_DOCTOR = 16,
+	OPTIONS_OF_RUN = 32
 };
 
 /* Texts point into argv or are static. */
@@ -40,6 +41,7 @@ struct options {
 	const char *send_test_client; /* as written; NULL: not given */
 	const char *port;	      /* as written; NULL: not given */
 	const char *interface;	      /* as written; NULL: not given */
+	const char *log_format;	      /* as written; NULL: not given */
 };
 
 /*
@@ -47,5 +49,8 @@ struct options {
  * told the user what is wrong, where it cannot be understood.
  */
 bool options_parse(struct options *options, int argc, char **argv);
+
+/* The index of value among two words, the first where it is NULL, or -1 after telling the user. */
+int options_choose(const char *option, const char *value, const char *first, const char *second);
 
 #endif

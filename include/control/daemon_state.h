@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the daemon's own files share: daemon.c, daemon_follow.c and daemon_reload.c, no others. */
+/* What the daemon's own files share: daemon.c and daemon_*.c, no others. */
 #ifndef TRAFFICDUPLICATOR_CONTROL_DAEMON_STATE_H
 #define TRAFFICDUPLICATOR_CONTROL_DAEMON_STATE_H
 
@@ -7,10 +7,12 @@
 #include "control/control_socket.h"
 #include "control/daemon.h"
 #include "control/health.h"
+#include "control/history.h"
 #include "control/ingress.h"
 #include "control/names.h"
 #include "control/netmon.h"
 #include "control/program.h"
+#include "control/status.h"
 #include "datapath/datapath.h"
 #include "datapath/fastpath.h"
 
@@ -18,6 +20,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
+
+enum daemon_stage { DAEMON_STARTING, DAEMON_SERVING, DAEMON_STOPPING };
+
+struct daemon_http;
 
 struct daemon {
 	const struct daemon_options *options;
@@ -38,7 +44,15 @@ struct daemon {
 	char no_fastpath[FASTPATH_ERROR_BYTES]; /* why */
 	struct event *terminate, *interrupt, *hangup, *tick;
 	struct event *reload; /* made active by a SIGHUP */
-	struct timespec started;
+	enum daemon_stage stage;
+	struct timespec started; /* by the monotonic clock */
+	time_t started_at;	 /* by the calendar */
+	struct daemon_http *http;
+	struct history *history;	  /* NULL: nobody can ask for it */
+	uint64_t history_next_ms;	  /* timer_now_ms */
+	struct status_reload last_reload; /* text NULL: there has been none */
+	bool workers_alive;		  /* when they were last listened for */
+	uint64_t workers_heard_ms;	  /* all of them; timer_now_ms */
 	bool rules_up;
 	/* What could not be brought up to date, and when it is tried again (timer_now_ms). */
 	bool workers_stale, rules_stale;
@@ -49,7 +63,7 @@ struct daemon {
 };
 
 /* daemon.c: runs the rules script for a program, unless the administrator installs the rules. */
-bool daemon_run_rules_script(const struct daemon *daemon, const char *verb,
+bool daemon_run_rules_script(struct daemon *daemon, const char *verb,
 			     const struct program *program);
 void daemon_apply_settings(struct daemon *daemon);
 
@@ -107,5 +121,46 @@ enum control_answer daemon_reload(struct daemon *daemon, struct evbuffer *report
 bool daemon_has_file(const struct daemon *daemon);
 /* As daemon_reload, with the report going to the log; also tells the service manager. */
 void daemon_reload_and_log(struct daemon *daemon);
+
+/* daemon_status.c: a text about what runs now, as writer has it; the caller frees it. NULL when
+ * memory runs out. Only once there are workers. */
+typedef char *daemon_status_writer(const struct status *status);
+char *daemon_status_text(const struct daemon *daemon, daemon_status_writer *writer);
+
+uint64_t daemon_uptime_ms(const struct daemon *daemon);
+
+/* daemon_history.c: once a second; takes part in the history when its time has come. */
+void daemon_history_follow(struct daemon *daemon);
+/* Its JSON; the caller frees it. NULL when memory runs out. */
+char *daemon_history_text(const struct daemon *daemon);
+void daemon_history_close(struct daemon *daemon);
+
+/*
+ * daemon_health.c: NULL while packets can be duplicated, else why not. Cheap, and true at this
+ * moment.
+ */
+const char *daemon_health(const struct daemon *daemon);
+/* Listens whether all workers live, about once a second. */
+void daemon_health_listen(struct daemon *daemon);
+
+/*
+ * daemon_http.c: opens the HTTP server, before privileges are given up. What cannot be had is
+ * logged, and tried again.
+ */
+void daemon_http_open(struct daemon *daemon);
+/* After a reload. What there is to warn of goes to report. */
+void daemon_http_follow(struct daemon *daemon, struct evbuffer *report);
+/* Once a second. */
+void daemon_http_retry(struct daemon *daemon);
+void daemon_http_close(struct daemon *daemon);
+
+/* "127.0.0.1:9514", "off", or "unavailable: " and why; written to text where need be. */
+#define DAEMON_HTTP_SIZE 256
+const char *daemon_http_describe(const struct daemon *daemon, char text[static DAEMON_HTTP_SIZE]);
+
+/* daemon_log.c: what libevent has to say goes to our log. */
+void daemon_log_open(void);
+/* Once a second: tells of packets that the kernel has dropped so far, and of lines held back. */
+void daemon_log_tick(struct daemon *daemon, uint64_t dropped_pkts);
 
 #endif

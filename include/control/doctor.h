@@ -73,6 +73,7 @@ int doctor_examine(const struct doctor_options *options, struct doctor_report *r
 
 /* One subject's checks each, in src/control/doctor_<subject>.c. */
 void doctor_check_program(const struct doctor *doctor, struct doctor_report *report);
+void doctor_check_http(const struct doctor *doctor, struct doctor_report *report);
 void doctor_check_kernel(const struct doctor *doctor, struct doctor_report *report);
 void doctor_check_rules(const struct doctor *doctor, struct doctor_report *report);
 void doctor_check_queue(const struct doctor *doctor, struct doctor_report *report);

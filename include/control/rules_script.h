@@ -15,11 +15,12 @@ struct rules_script_input {
 };
 
 /*
- * Runs `SCRIPT verb -c CONFIG` and waits for it, eight seconds at most. What it says goes to our
- * stderr. The program's descriptor reaches it as TRAFFICDUPLICATOR. The count of workers and the
- * addresses reach `trafficduplicator rules`, which the script calls, as TRAFFICDUPLICATOR_WORKERS
- * and TRAFFICDUPLICATOR_RESOLVED of its environment. Returns 0 when it succeeded, 1 when it failed
- * (and has said why), or -errno when it could not be run.
+ * Runs `SCRIPT verb -c CONFIG` and waits for it, eight seconds at most. What it says goes to the
+ * log, as errors where it failed, as long as it is not above 16 KiB. The program's descriptor
+ * reaches it as TRAFFICDUPLICATOR. The count of workers and the addresses reach `trafficduplicator
+ * rules`, which the script calls, as TRAFFICDUPLICATOR_WORKERS and TRAFFICDUPLICATOR_RESOLVED of
+ * its environment. Returns 0 when it succeeded, 1 when it failed (and has said why), or -errno when
+ * it could not be run.
  */
 int rules_script_run(const char *script, const char *verb, const struct rules_script_input *input);
 

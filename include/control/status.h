@@ -7,10 +7,24 @@
 #include "core/ruleset.h"
 #include "datapath/counters.h"
 
+#include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
+
+/* How a reload went. */
+struct status_reload {
+	time_t at;
+	bool ok;
+	char *report; /* what it said, several lines; NULL: there has been none */
+};
 
 struct status {
 	uint64_t uptime_s;
+	uint64_t uptime_ms; /* the same, for those who work out rates */
+	time_t started_at;
+	const char *health; /* "ok", or why packets cannot be duplicated */
+	const char *http;   /* where it listens, "off", or "unavailable: " and why */
+	struct status_reload last_reload;
 	const char *config_path;
 	const struct ruleset *ruleset;
 	const struct counters *counters;	 /* of that ruleset, all workers' together */

@@ -106,6 +106,8 @@ struct config_settings {
 	uint32_t mark;
 	enum log_level log_level;
 	bool auto_reload;
+	struct ip_address http_address; /* unicast, loopback, or 0.0.0.0 or :: for all */
+	uint16_t http_port;		/* host byte order; 0: no HTTP */
 };
 
 struct config {
@@ -188,6 +190,22 @@ unsigned config_workers(const struct config_settings *settings, unsigned cpu_cou
  */
 uint32_t config_queue_bit(const struct config_settings *settings);
 uint32_t config_served_bit(const struct config_settings *settings);
+
+/* A rule's ports, as in "514, 2055-2060". Freed by the caller; NULL when memory runs out. */
+char *config_ports_text(const struct config_rule *rule);
+
+/* Longest text of HTTP, with its terminating NUL. */
+#define CONFIG_HTTP_SIZE (IP_TEXT_SIZE + sizeof "[]:65535")
+
+/* Writes HTTP as the file has it: "127.0.0.1:9514", "[::1]:9514" or "off". Returns out. */
+const char *config_http_format(const struct config_settings *settings,
+			       char out[static CONFIG_HTTP_SIZE]);
+
+/* Whether others than this machine may reach HTTP, and what to tell who wrote it so. */
+bool config_http_is_exposed(const struct config_settings *settings);
+#define CONFIG_HTTP_EXPOSED                                                                        \
+	"whoever reaches this port can read all addresses and counters; let a firewall keep "      \
+	"others away, or write \"127.0.0.1:9514\" and put a server with a password before it"
 
 /* Names as the file spells them: "auto", "fragment", "forward", "info", ... */
 const char *original_mode_name(enum original_mode mode);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* UTF-8, and pieces of the configuration's text as messages show them. Used by config modules. */
+/* UTF-8, and pieces of the configuration's text as messages show them. */
 #ifndef TRAFFICDUPLICATOR_CORE_CONFIG_TEXT_H
 #define TRAFFICDUPLICATOR_CORE_CONFIG_TEXT_H
 

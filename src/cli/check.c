@@ -2,6 +2,7 @@
 #include "cli/load.h"
 #include "cli/verbs.h"
 #include "control/cpus.h"
+#include "control/log.h"
 #include "core/fastpath_tables.h"
 #include "core/ruleset.h"
 
@@ -44,6 +45,15 @@ static bool print_fast_path(const struct config *config)
 	return tables != NULL;
 }
 
+static void warn_of_http(const char *path, const struct config_settings *settings)
+{
+	char where[CONFIG_HTTP_SIZE];
+
+	if (config_http_is_exposed(settings))
+		log_warning("%s: SETTINGS: HTTP: \"%s\": " CONFIG_HTTP_EXPOSED, path,
+			    config_http_format(settings, where));
+}
+
 int verb_check(const struct options *options)
 {
 	struct config *config;
@@ -53,6 +63,7 @@ int verb_check(const struct options *options)
 
 	if (code != EXIT_FINE)
 		return code;
+	warn_of_http(options->config_path, &config->settings);
 	description = config_describe(config, cpus_usable());
 	if (description) {
 		fputs(description, stdout);

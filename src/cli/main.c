@@ -21,11 +21,14 @@ struct verb {
 	const char *arguments; /* how --help writes these; NULL: none */
 };
 
-static const char run_help[] = "Installs the rules, duplicates packets until SIGTERM or SIGINT, "
-			       "and takes the rules away.\n"
-			       "Prints one line that ends in \"ready\" once packets are being "
-			       "duplicated. SIGHUP reloads.\n"
-			       "Refuses a configuration file that its group or others can write.\n";
+static const char run_help[] =
+	"Installs the rules, duplicates packets until SIGTERM or SIGINT, and takes the rules "
+	"away.\n"
+	"Prints one line that ends in \"ready\" once packets are being duplicated. SIGHUP "
+	"reloads.\n"
+	"Refuses a configuration file that its group or others can write.\n"
+	"\n"
+	"  --log-format FORMAT    text (default) or json: how stderr is written\n";
 
 static const char check_help[] =
 	"Prints the rules as understood, or every error. Changes nothing.\n";
@@ -87,7 +90,7 @@ static const char doctor_help[] =
 	"                         address CLIENT as its source\n";
 
 static const struct verb verbs[] = {
-	{"run", "the daemon, in the foreground", run_help, verb_run, 0, 0, NULL},
+	{"run", "the daemon, in the foreground", run_help, verb_run, OPTIONS_OF_RUN, 0, NULL},
 	{"check", "validate the configuration", check_help, verb_check, 0, 0, NULL},
 	{"status", "counters per rule and destination, with rates", status_help, verb_status,
 	 OPTIONS_OF_STATUS, 0, NULL},

@@ -6,6 +6,7 @@
 
 #include <getopt.h>
 #include <stdio.h>
+#include <string.h>
 
 /* Long options have values that no letter has, so that optopt tells which of the two it was. */
 enum {
@@ -18,6 +19,7 @@ enum {
 	OPTION_DEFRAGMENTATION,
 	OPTION_FORMAT,
 	OPTION_SEND_TEST,
+	OPTION_LOG_FORMAT,
 	OPTION_PORT,
 	OPTION_INTERFACE,
 	OPTION_VERBOSE,
@@ -37,6 +39,7 @@ static const struct option long_options[] = {
 	{"port", required_argument, NULL, OPTION_PORT},
 	{"interface", required_argument, NULL, OPTION_INTERFACE},
 	{"send-test", required_argument, NULL, OPTION_SEND_TEST},
+	{"log-format", required_argument, NULL, OPTION_LOG_FORMAT},
 	{"verbose", no_argument, NULL, OPTION_VERBOSE},
 	{"version", no_argument, NULL, OPTION_VERSION},
 	{"help", no_argument, NULL, OPTION_HELP},
@@ -76,6 +79,10 @@ static bool apply_own(struct options *options, int option)
 	case OPTION_SEND_TEST:
 		options->send_test_client = optarg;
 		options->own |= OPTIONS_OF_DOCTOR;
+		return true;
+	case OPTION_LOG_FORMAT:
+		options->log_format = optarg;
+		options->own |= OPTIONS_OF_RUN;
 		return true;
 	case OPTION_WAY:
 		options->way = optarg;
@@ -152,4 +159,15 @@ bool options_parse(struct options *options, int argc, char **argv)
 	options->arguments = argv + optind;
 	options->argument_count = argc - optind;
 	return true;
+}
+
+int options_choose(const char *option, const char *value, const char *first, const char *second)
+{
+	if (!value || strcmp(value, first) == 0)
+		return 0;
+	if (strcmp(value, second) == 0)
+		return 1;
+	fprintf(stderr, "trafficduplicator: %s is '%s' or '%s', not '%s'\n", option, first, second,
+		value);
+	return -1;
 }

@@ -2,10 +2,20 @@
 #include "cli/status_sample.h"
 #include "cli/verbs.h"
 #include "control/control_socket.h"
+#include "control/log.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+/* As the service's ExecReload=, what is wrong is an error to the journal as well. */
+static void say_why_not(const char *text)
+{
+	if (log_is_journal())
+		log_lines(LOG_LEVEL_ERROR, "", text);
+	else
+		fputs(text, stderr);
+}
 
 int verb_reload(const struct options *options)
 {
@@ -19,7 +29,7 @@ int verb_reload(const struct options *options)
 	if (error == 0) {
 		fputs(body, stdout);
 	} else if (body) {
-		fputs(body, stderr);
+		say_why_not(body);
 	} else {
 		status_sample_explain(options->socket_path, error, body, failure);
 		fprintf(stderr, "trafficduplicator: %s\n", failure);

@@ -8,18 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The index of value among two words, the first where it is NULL, or -1 after telling the user. */
-static int choose(const char *option, const char *value, const char *first, const char *second)
-{
-	if (!value || strcmp(value, first) == 0)
-		return 0;
-	if (strcmp(value, second) == 0)
-		return 1;
-	fprintf(stderr, "trafficduplicator: %s is '%s' or '%s', not '%s'\n", option, first, second,
-		value);
-	return -1;
-}
-
 /* The daemon says how many workers it has, since CPUs may have come or gone after its start. */
 static unsigned cpu_count(void)
 {
@@ -54,9 +42,10 @@ static bool take_resolved(struct rules_text_options *options, struct ip_address 
 
 int verb_rules(const struct options *options)
 {
-	int way = choose("--way", options->way, "nft", "iptables");
-	int defragmentation = choose("--defragmentation", options->defragmentation, "tproxy", "ct");
-	int format = choose("--format", options->format, "nft", "iptables");
+	int way = options_choose("--way", options->way, "nft", "iptables");
+	int defragmentation =
+		options_choose("--defragmentation", options->defragmentation, "tproxy", "ct");
+	int format = options_choose("--format", options->format, "nft", "iptables");
 	struct rules_text_options text_options = {.cpu_count = cpu_count()};
 	struct ip_address *resolved;
 	struct config *config;

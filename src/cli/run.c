@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/verbs.h"
 #include "control/daemon.h"
+#include "control/log.h"
 
 int verb_run(const struct options *options)
 {
@@ -11,6 +12,10 @@ int verb_run(const struct options *options)
 		.no_rules = options->no_rules,
 		.verbose = options->verbose,
 	};
+	int format = options_choose("--log-format", options->log_format, "text", "json");
 
+	if (format < 0)
+		return EXIT_USAGE;
+	log_set_format(format ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT);
 	return daemon_run(&daemon);
 }

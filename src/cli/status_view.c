@@ -160,6 +160,7 @@ static void print_rule(const struct view *view, const struct json_object *earlie
 	char pps[STATUS_FORMAT_SIZE], bits[STATUS_FORMAT_SIZE];
 	uint64_t sampled_out = status_read_number(later, "sampled_out_pkts");
 	const char *fastpath = status_read_text(later, "fastpath");
+	struct json_object *enabled = json_object_object_get(later, "enabled");
 
 	fprintf(view->out, "\n%s%s%s", colour(view, "\033[1m"), status_read_text(later, "name"),
 		colour(view, "\033[0m"));
@@ -172,8 +173,10 @@ static void print_rule(const struct view *view, const struct json_object *earlie
 		print_number(view, "sampled out", sampled_out);
 	print_loss_if_any(view, "rate limited", status_read_number(later, "rate_limited_pkts"));
 	fputc('\n', view->out);
-	/* Where there is none it is off, and nothing is to be said about it. */
-	if (strcmp(fastpath, "off") != 0)
+	/* A daemon of a former version does not tell. Without a fast path nothing is said of it. */
+	if (enabled && !json_object_get_boolean(enabled))
+		fprintf(view->out, "  disabled: nothing is duplicated\n");
+	else if (strcmp(fastpath, "off") != 0)
 		fprintf(view->out, "  fast path: %s\n", fastpath);
 	print_cells(view, &headings);
 	fputc('\n', view->out);
@@ -211,6 +214,26 @@ static void print_totals(const struct view *view, const struct json_object *earl
 	fputc('\n', view->out);
 }
 
+/* How the daemon itself is: a line each, where there is something to say. */
+static void print_daemon(const struct view *view, const struct json_object *state)
+{
+	const char *health = status_read_text(state, "health"),
+		   *http = status_read_text(state, "http");
+	struct json_object *reload = status_read_value(state, "last_reload");
+	bool ok = json_object_get_boolean(status_read_value(reload, "ok"));
+	const char *report = status_read_text(reload, "report");
+
+	if (strcmp(health, "ok") != 0 && health[0])
+		fprintf(view->out, "%snot healthy: %s%s\n", colour(view, "\033[31m"), health,
+			colour(view, "\033[0m"));
+	if (strcmp(http, "off") != 0 && http[0])
+		fprintf(view->out, "http %s\n", http);
+	if (reload)
+		fprintf(view->out, "last reload %s  %s%s%s  %.*s\n", status_read_text(reload, "at"),
+			ok ? "" : colour(view, "\033[31m"), ok ? "done" : "refused",
+			ok ? "" : colour(view, "\033[0m"), (int)strcspn(report, "\n"), report);
+}
+
 void status_view_print(FILE *out, const struct json_object *earlier,
 		       const struct json_object *later, double elapsed_s, bool use_colour)
 {
@@ -220,6 +243,7 @@ void status_view_print(FILE *out, const struct json_object *earlier,
 
 	measure(&view, earlier_rules, later_rules);
 	print_totals(&view, earlier, later);
+	print_daemon(&view, later);
 	for (size_t i = 0; i < status_read_length(later_rules); i++) {
 		const struct json_object *rule = json_object_array_get_idx(later_rules, i);
 

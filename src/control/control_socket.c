@@ -13,7 +13,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #define CLIENTS_MAX 16
@@ -22,8 +21,6 @@
 #define CLIENT_TIMEOUT_S 5
 /* How long to leave clients in the backlog where the system has no descriptor for them. */
 #define ACCEPT_PAUSE_S 1
-/* Refused users are logged this often at most, so that none of them can fill the journal. */
-#define REFUSAL_LOG_INTERVAL_S 60
 
 struct client {
 	LIST_ENTRY(client) entry;
@@ -47,7 +44,6 @@ struct control_socket {
 	struct event accept_again;
 	LIST_HEAD(, client) clients;
 	unsigned client_count;
-	time_t next_refusal_log_s;
 };
 
 static void client_close(struct client *client)
@@ -140,21 +136,18 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
 }
 
 /* Whether the peer is root or the daemon's own user. Says so where it is not. */
-static bool is_allowed(struct control_socket *control, int fd)
+static bool is_allowed(int fd)
 {
 	struct ucred peer;
 	socklen_t size = sizeof(peer);
-	struct timespec now;
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
 		return false;
 	if (peer.uid == 0 || peer.uid == geteuid())
 		return true;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	if (now.tv_sec >= control->next_refusal_log_s) {
-		log_warning("control socket: refused user %u (process %d)", peer.uid, peer.pid);
-		control->next_refusal_log_s = now.tv_sec + REFUSAL_LOG_INTERVAL_S;
-	}
+	log_warning("control socket: refused user %u (process %d): only root and the daemon's own "
+		    "user are answered",
+		    peer.uid, peer.pid);
 	return false;
 }
 
@@ -213,7 +206,7 @@ static void on_acceptable(evutil_socket_t listener, short what, void *context)
 		pause_accepting(control);
 	if (fd < 0)
 		return;
-	if (is_allowed(control, fd)) {
+	if (is_allowed(fd)) {
 		client_open(control, fd);
 		return;
 	}

@@ -8,11 +8,10 @@
 #include "control/preflight.h"
 #include "control/privileges.h"
 #include "control/rules_script.h"
-#include "control/status.h"
+#include "control/timer.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,7 +25,6 @@ enum {
 	EXIT_INVALID_CONFIG = 3,
 	DRAIN_MS = 2000, /* longest wait for the queues to empty before the rules go */
 	DRAIN_STEP_MS = 5,
-	DROPS_QUIET_S = 60, /* between two warnings of the same kind */
 };
 
 static void on_file_changed(void *context)
@@ -91,14 +89,14 @@ static char *resolved_addresses(const struct ruleset *ruleset)
 }
 
 /* The service manager's watchdog is fed while every worker lives. */
-static void feed_watchdog(const struct daemon *daemon)
+static void feed_watchdog(struct daemon *daemon)
 {
-	if (notify_watchdog_us() > 0 && datapath_alive(daemon->datapath))
+	daemon_health_listen(daemon);
+	if (notify_watchdog_us() > 0 && daemon->workers_alive)
 		notify_send("WATCHDOG=1");
 }
 
-bool daemon_run_rules_script(const struct daemon *daemon, const char *verb,
-			     const struct program *program)
+bool daemon_run_rules_script(struct daemon *daemon, const char *verb, const struct program *program)
 {
 	char *resolved;
 	int result;
@@ -122,42 +120,16 @@ bool daemon_run_rules_script(const struct daemon *daemon, const char *verb,
 	return result == 0;
 }
 
-static uint64_t uptime_s(const struct daemon *daemon)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)(now.tv_sec - daemon->started.tv_sec);
-}
-
 static enum control_answer answer_status(struct daemon *daemon, struct evbuffer *body)
 {
-	struct datapath_queue_totals queue = datapath_queue_totals(daemon->datapath);
-	struct counters *counters = datapath_read(daemon->datapath);
-	char fastpath[DAEMON_FASTPATH_SIZE];
-	struct status status = {
-		.uptime_s = uptime_s(daemon),
-		.fastpath = daemon_fastpath_describe(daemon, fastpath),
-		.verdicts = daemon_fastpath_verdicts(daemon),
-		.config_path = daemon->options->config_path,
-		.ruleset = daemon->program.ruleset,
-		.counters = counters,
-		.is_up = daemon->is_up,
-		.queue_waiting_pkts = queue.waiting_pkts,
-		.queue_dropped_kernel_pkts = queue.dropped_kernel_pkts,
-	};
-	char *json = counters ? status_json(&status) : NULL;
-	enum control_answer answer = json ? CONTROL_OK : CONTROL_ERROR;
+	char *json = daemon_status_text(daemon, status_json);
+	enum control_answer answer = CONTROL_OK;
 
-	if (!json || evbuffer_add(body, json, strlen(json)) < 0)
-		answer = CONTROL_ERROR;
-	if (answer != CONTROL_OK)
+	if (!json || evbuffer_add(body, json, strlen(json)) < 0) {
 		evbuffer_add_printf(body, "out of memory\n");
-	counters_free(counters);
+		answer = CONTROL_ERROR;
+	}
 	free(json);
-	/* The objects of thousands of destinations take tens of megabytes, which would stay ours.
-	 */
-	malloc_trim(0);
 	return answer;
 }
 
@@ -169,7 +141,8 @@ static enum control_answer answer_reload(struct daemon *daemon, struct evbuffer 
 	if (answer == CONTROL_OK)
 		log_info("reload: done, as asked for on the control socket");
 	else
-		log_warning("reload: refused to the one who asked on the control socket");
+		log_warning(
+			"reload: refused; the one who asked on the control socket was told why");
 	return answer;
 }
 
@@ -177,8 +150,8 @@ static enum control_answer on_request(void *context, const char *request, struct
 {
 	struct daemon *daemon = context;
 
-	if (!daemon->datapath || !daemon->netview) {
-		evbuffer_add_printf(body, "still starting\n");
+	if (daemon->stage != DAEMON_SERVING) {
+		evbuffer_add_printf(body, "%s\n", daemon_health(daemon));
 		return CONTROL_ERROR;
 	}
 	if (strcmp(request, "status") == 0)
@@ -206,9 +179,12 @@ static void on_hangup(evutil_socket_t signal_number, short what, void *context)
 
 static void on_reload(evutil_socket_t fd, short what, void *context)
 {
+	struct daemon *daemon = context;
+
 	(void)fd;
 	(void)what;
-	daemon_reload_and_log(context);
+	if (daemon->stage == DAEMON_SERVING)
+		daemon_reload_and_log(daemon);
 }
 
 static void on_stop(evutil_socket_t signal_number, short what, void *context)
@@ -231,17 +207,12 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
 	feed_watchdog(daemon);
 	daemon_fastpath_beat(daemon);
 	daemon_follow_retry(daemon);
+	daemon_http_retry(daemon);
+	daemon_history_follow(daemon);
 	/* Now it is worth what it may cost to attach. */
 	if (dropped_pkts > 0 && daemon->ingress_count == 0)
 		daemon_fastpath_follow(daemon);
-	if (daemon->drops_quiet_s > 0) {
-		daemon->drops_quiet_s--;
-	} else if (dropped_pkts > daemon->drops_told_pkts) {
-		log_warning("the kernel could not queue %llu packets: more arrive than are served",
-			    (unsigned long long)(dropped_pkts - daemon->drops_told_pkts));
-		daemon->drops_told_pkts = dropped_pkts;
-		daemon->drops_quiet_s = DROPS_QUIET_S;
-	}
+	daemon_log_tick(daemon, dropped_pkts);
 }
 
 static struct event *add_event(struct daemon *daemon, int fd, short what,
@@ -294,6 +265,7 @@ static bool open_sockets(struct daemon *daemon)
 	daemon_fastpath_open(daemon);
 	if (!daemon_follow_open(daemon))
 		return false;
+	daemon_http_open(daemon);
 	error = privileges_drop();
 	if (error)
 		log_error("cannot give up privileges: %s", strerror(-error));
@@ -306,6 +278,7 @@ static bool start(struct daemon *daemon)
 	int error;
 
 	clock_gettime(CLOCK_MONOTONIC, &daemon->started);
+	daemon->started_at = time(NULL);
 	daemon->base = event_base_new();
 	if (!daemon->base || !add_events(daemon)) {
 		log_error("cannot make the event loop");
@@ -343,15 +316,24 @@ static void announce_ready(const struct daemon *daemon)
 	notify_send("READY=1");
 }
 
+/* Those who ask meanwhile are answered, by /healthz that we are stopping. */
+static void serve_for_a_moment(struct daemon *daemon)
+{
+	const struct timeval step = {.tv_usec = DRAIN_STEP_MS * 1000};
+
+	event_base_loopexit(daemon->base, &step);
+	event_base_loop(daemon->base, 0);
+}
+
 static void drain_queues(struct daemon *daemon)
 {
-	const struct timespec step = {.tv_nsec = DRAIN_STEP_MS * 1000000};
+	uint64_t until_ms = timer_now_ms() + DRAIN_MS;
 
-	for (int waited_ms = 0; waited_ms < DRAIN_MS; waited_ms += DRAIN_STEP_MS) {
+	do {
+		serve_for_a_moment(daemon);
 		if (datapath_queue_totals(daemon->datapath).waiting_pkts == 0)
 			return;
-		nanosleep(&step, NULL);
-	}
+	} while (timer_now_ms() < until_ms);
 	log_warning("packets still wait in a queue after %d ms: they are lost", DRAIN_MS);
 }
 
@@ -376,14 +358,21 @@ static bool stop(struct daemon *daemon)
 {
 	bool clean;
 
+	/* What runs changes no more, whatever else happens. */
+	autoreload_close(daemon->autoreload);
+	daemon_follow_close(daemon);
+	if (daemon->tick)
+		event_del(daemon->tick);
+	if (daemon->stage == DAEMON_STOPPING)
+		serve_for_a_moment(daemon);
 	daemon_fastpath_stop(daemon);
 	clean = take_rules_down(daemon);
 
-	autoreload_close(daemon->autoreload);
-	daemon_follow_close(daemon);
 	datapath_close(daemon->datapath);
 	daemon_fastpath_close(daemon);
 	control_socket_close(daemon->control);
+	daemon_http_close(daemon);
+	daemon_history_close(daemon);
 	free_event(daemon->terminate);
 	free_event(daemon->interrupt);
 	free_event(daemon->hangup);
@@ -393,6 +382,7 @@ static bool stop(struct daemon *daemon)
 		event_base_free(daemon->base);
 	netview_free(daemon->netview);
 	free(daemon->is_up);
+	free(daemon->last_reload.report);
 	program_free(&daemon->program);
 	return clean;
 }
@@ -433,12 +423,18 @@ int daemon_run(const struct daemon_options *options)
 		log_error("cannot open /proc/self/exe: %s", strerror(errno));
 		return EXIT_FAILED;
 	}
+	daemon_log_open();
 	code = load(&daemon);
 	if (code == EXIT_FINE)
 		code = start(&daemon) ? EXIT_FINE : EXIT_FAILED;
 	if (code == EXIT_FINE) {
+		daemon.stage = DAEMON_SERVING;
+		daemon.workers_heard_ms = timer_now_ms();
 		announce_ready(&daemon);
+		log_limit_begin(timer_now_ms);
 		event_base_dispatch(daemon.base);
+		daemon.stage = DAEMON_STOPPING;
+		log_limit_end();
 		notify_send("STOPPING=1");
 	}
 	if (!stop(&daemon) && code == EXIT_FINE)

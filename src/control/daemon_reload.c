@@ -91,6 +91,26 @@ static void report_errors(const struct config_errors *errors, struct evbuffer *r
 		evbuffer_add_printf(report, "%s\n", errors->messages[i]);
 }
 
+/* The most that is kept of a reload's report, in bytes; it ends with a line. */
+#define REPORT_KEPT_MAX 4096
+
+/* Keeps how it went, for those who were not there. */
+static void remember(struct daemon *daemon, bool ok, struct evbuffer *report)
+{
+	size_t length = evbuffer_get_length(report);
+	char *text = calloc(1, REPORT_KEPT_MAX + sizeof "...\n"), *end;
+
+	if (!text)
+		return;
+	evbuffer_copyout(report, text, length < REPORT_KEPT_MAX ? length : REPORT_KEPT_MAX);
+	if (length > REPORT_KEPT_MAX) {
+		end = strrchr(text, '\n');
+		strcpy(end ? end + 1 : text, "...\n");
+	}
+	free(daemon->last_reload.report);
+	daemon->last_reload = (struct status_reload){.at = time(NULL), .ok = ok, .report = text};
+}
+
 enum control_answer daemon_reload(struct daemon *daemon, struct evbuffer *report)
 {
 	struct config_errors errors = {0};
@@ -112,10 +132,12 @@ enum control_answer daemon_reload(struct daemon *daemon, struct evbuffer *report
 		evbuffer_add_printf(report, "%s", changes ? changes : "");
 		free(changes);
 		daemon_apply_settings(daemon);
+		daemon_http_follow(daemon, report);
 		answer = CONTROL_OK;
 	}
 	if (answer != CONTROL_OK)
 		evbuffer_add_printf(report, "not reloaded: the running rules stay in force\n");
+	remember(daemon, answer == CONTROL_OK, report);
 	config_errors_free(&errors);
 	program_free(&program);
 	return answer;
@@ -141,8 +163,8 @@ bool daemon_has_file(const struct daemon *daemon)
 void daemon_reload_and_log(struct daemon *daemon)
 {
 	struct evbuffer *report = evbuffer_new();
+	const char *text;
 	bool done;
-	char *line;
 
 	if (!report) {
 		log_error("out of memory: not reloaded");
@@ -150,13 +172,10 @@ void daemon_reload_and_log(struct daemon *daemon)
 	}
 	notify_reloading();
 	done = daemon_reload(daemon, report) == CONTROL_OK;
-	while ((line = evbuffer_readln(report, NULL, EVBUFFER_EOL_LF))) {
-		if (done)
-			log_info("reload: %s", line);
-		else
-			log_error("reload: %s", line);
-		free(line);
-	}
+	evbuffer_add(report, "", 1);
+	text = (const char *)evbuffer_pullup(report, -1);
+	if (text)
+		log_lines(done ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, "reload: ", text);
 	evbuffer_free(report);
 	notify_send("READY=1");
 }

@@ -34,6 +34,7 @@ struct check {
 
 static const struct check checks[] = {
 	{"program", 0, doctor_check_program},
+	{"http", NEEDS_DAEMON | NEEDS_IN_FORCE, doctor_check_http},
 	{"kernel", NEEDS_ADMIN, doctor_check_kernel},
 	{"rules", NEEDS_ADMIN | NEEDS_IN_FORCE, doctor_check_rules},
 	{"queue", NEEDS_ADMIN | NEEDS_IN_FORCE, doctor_check_queue},

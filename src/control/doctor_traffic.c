@@ -83,7 +83,7 @@ static void check_state(const struct json_object *destination, struct doctor_rep
 		    doctor_text(destination, "address"));
 }
 
-/* Nothing matches a rule that is disabled, as it should be. */
+/* Nothing matches a rule that is disabled, as it should be; its destinations are not missed. */
 static bool is_disabled(const struct doctor *doctor, const char *name)
 {
 	for (size_t i = 0; doctor->in_force && i < doctor->in_force->rule_count; i++) {
@@ -100,10 +100,11 @@ static void check_rule(const struct doctor *doctor, const struct json_object *ru
 {
 	const struct json_object *destinations = json_object_object_get(rule, "destinations");
 	const char *name = doctor_text(rule, "name");
+	bool is_enabled = !is_disabled(doctor, name);
 	unsigned long long limited_pkts = doctor_number(rule, "rate_limited_pkts");
 	struct doctor_finding *finding;
 
-	if (doctor_number(rule, "matched_pkts") == 0 && !is_disabled(doctor, name)) {
+	if (doctor_number(rule, "matched_pkts") == 0 && is_enabled) {
 		finding = doctor_report_add(
 			report, DOCTOR_WARNING, "rule_idle", name,
 			"rule %s: no packet has matched since the daemon started", name);
@@ -120,7 +121,8 @@ static void check_rule(const struct doctor *doctor, const struct json_object *ru
 	for (size_t i = 0; i < doctor_length(destinations); i++) {
 		struct json_object *destination = json_object_array_get_idx(destinations, i);
 
-		check_state(destination, report);
+		if (is_enabled)
+			check_state(destination, report);
 		check_dropped(destination, report);
 	}
 }

@@ -164,10 +164,11 @@ static void count_result(struct target *target, int error)
 		return;
 	target->up = !target->up;
 	target->streak = 0;
+	name_of(&target->key, name);
 	if (target->up)
-		log_info("%s is up again", name_of(&target->key, name));
+		log_change(name, LOG_LEVEL_INFO, "%s is up again", name);
 	else
-		log_warning("%s is down: %s", name_of(&target->key, name), reason_text(error));
+		log_change(name, LOG_LEVEL_WARNING, "%s is down: %s", name, reason_text(error));
 	if (!event_pending(&health->tell, EV_TIMEOUT, NULL))
 		timer_start(&health->tell, CHANGED_DELAY_MS);
 }

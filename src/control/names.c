@@ -107,11 +107,13 @@ static void fail(struct name *name, const char *reason)
 	if (name->retry_ms > 0)
 		log_debug("%s still cannot be resolved: %s", name->host, reason);
 	else if (name->address.family == AF_UNSPEC)
-		log_warning("%s cannot be resolved: %s; no copies go there until it can",
-			    name->host, reason);
+		log_change(name->host, LOG_LEVEL_WARNING,
+			   "%s cannot be resolved: %s; no copies go there until it can", name->host,
+			   reason);
 	else
-		log_warning("%s cannot be resolved: %s; its last address stays, %s", name->host,
-			    reason, ip_format(&name->address, text));
+		log_change(name->host, LOG_LEVEL_WARNING,
+			   "%s cannot be resolved: %s; its last address stays, %s", name->host,
+			   reason, ip_format(&name->address, text));
 	if (name->retry_ms == 0)
 		name->retry_ms = options->retry_min_ms;
 	else if (name->retry_ms < options->retry_max_ms / 2)
@@ -127,12 +129,13 @@ static void log_address(const struct name *name, const struct ip_address *addres
 
 	ip_format(address, text);
 	if (name->address.family == AF_UNSPEC)
-		log_info("%s has the address %s", name->host, text);
+		log_change(name->host, LOG_LEVEL_INFO, "%s has the address %s", name->host, text);
 	else if (!ip_equal(&name->address, address))
-		log_info("%s has a new address: %s, formerly %s", name->host, text,
-			 ip_format(&name->address, old));
+		log_change(name->host, LOG_LEVEL_INFO, "%s has a new address: %s, formerly %s",
+			   name->host, text, ip_format(&name->address, old));
 	else if (name->retry_ms > 0)
-		log_info("%s can be resolved again: still %s", name->host, text);
+		log_change(name->host, LOG_LEVEL_INFO, "%s can be resolved again: still %s",
+			   name->host, text);
 }
 
 static void take_address(struct name *name, const struct ip_address *address, uint64_t ttl_ms)

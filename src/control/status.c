@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "control/status.h"
 
+#include "core/config_text.h"
+
 #include <json-c/json.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 
 /* Takes ownership of value, which is NULL where memory ran out. Returns whether it was added. */
@@ -31,6 +35,29 @@ static bool put_counter(struct json_object *object, const char *key, const count
 static bool put_text(struct json_object *object, const char *key, const char *text)
 {
 	return put(object, key, json_object_new_string(text));
+}
+
+/* Any text, such as a path: what is not UTF-8 in it becomes U+FFFD, since JSON has nothing else. */
+static bool put_any_text(struct json_object *object, const char *key, const char *text)
+{
+	static const char replacement[] = "\uFFFD";
+	size_t left = strlen(text);
+	char *clean = malloc(left * strlen(replacement) + 1), *end = clean;
+	bool ok = clean != NULL;
+
+	while (ok && left > 0) {
+		size_t length = config_text_character(text, left), taken = length ? length : 1;
+
+		end = mempcpy(end, length ? text : replacement,
+			      length ? length : strlen(replacement));
+		text += taken;
+		left -= taken;
+	}
+	if (ok)
+		*end = '\0';
+	ok = ok && put_text(object, key, clean);
+	free(clean);
+	return ok;
 }
 
 /* As put, into an array. */
@@ -121,6 +148,15 @@ static bool put_verdict(struct json_object *object, const struct status *status,
 		fastpath_verdict_format(status->ruleset, status->verdicts, (uint32_t)index, text));
 }
 
+static bool put_ports(struct json_object *object, const struct config_rule *rule)
+{
+	char *text = config_ports_text(rule);
+	bool ok = text && put_text(object, "ports", text);
+
+	free(text);
+	return ok;
+}
+
 static struct json_object *rule_object(const struct status *status, size_t index)
 {
 	const struct ruleset_rule *rule = &status->ruleset->rules[index];
@@ -130,6 +166,9 @@ static struct json_object *rule_object(const struct status *status, size_t index
 	return complete(
 		object,
 		object && put_text(object, "name", rule->config->name) &&
+			put(object, "enabled", json_object_new_boolean(rule->config->enabled)) &&
+			put_ports(object, rule->config) &&
+			put_text(object, "balance", balance_mode_name(rule->config->balance)) &&
 			put_counter(object, "matched_pkts", &counters->matched_pkts) &&
 			put_counter(object, "matched_bytes", &counters->matched_bytes) &&
 			put_counter(object, "sampled_out_pkts", &counters->sampled_out_pkts) &&
@@ -169,14 +208,46 @@ static struct json_object *queue_object(const struct status *status)
 					   status->queue_dropped_kernel_pkts));
 }
 
+/* RFC 3339, in UTC. */
+static bool put_time(struct json_object *object, const char *key, time_t when)
+{
+	char text[sizeof "2026-01-01T00:00:00Z" + 8];
+	struct tm parts;
+
+	if (!gmtime_r(&when, &parts) ||
+	    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &parts) == 0)
+		return false;
+	return put_text(object, key, text);
+}
+
+static bool put_last_reload(struct json_object *object, const struct status_reload *reload)
+{
+	const char key[] = "last_reload";
+	struct json_object *member;
+
+	if (!reload->report)
+		return json_object_object_add(object, key, NULL) == 0;
+	member = json_object_new_object();
+	return put(
+		object, key,
+		complete(member, member && put_time(member, "at", reload->at) &&
+					 put(member, "ok", json_object_new_boolean(reload->ok)) &&
+					 put_any_text(member, "report", reload->report)));
+}
+
 static bool put_everything(struct json_object *object, const struct status *status)
 {
 	const struct counters_total *total = &status->counters->total;
 
 	return put_text(object, "version", TRAFFICDUPLICATOR_VERSION) &&
 	       put_number(object, "uptime_s", status->uptime_s) &&
-	       put_text(object, "config", status->config_path) &&
+	       put_number(object, "uptime_ms", status->uptime_ms) &&
+	       put_time(object, "started_at", status->started_at) &&
+	       put_any_text(object, "config", status->config_path) &&
 	       put_text(object, "fastpath", status->fastpath) &&
+	       put_text(object, "health", status->health) &&
+	       put_text(object, "http", status->http) &&
+	       put_last_reload(object, &status->last_reload) &&
 	       put_counter(object, "received_pkts", &total->received_pkts) &&
 	       put_counter(object, "matched_by_any_pkts", &total->matched_by_any_pkts) &&
 	       put_counter(object, "unmatched_pkts", &total->unmatched_pkts) &&

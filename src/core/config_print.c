@@ -44,9 +44,8 @@ static const char *when_full_words(enum when_full when_full)
 		       : "originals that find the queue full are dropped and counted";
 }
 
-static void print_ports(FILE *out, const struct config_rule *rule)
+static void print_port_list(FILE *out, const struct config_rule *rule)
 {
-	fprintf(out, "  ports         UDP ");
 	for (size_t i = 0; i < rule->port_count; i++) {
 		const struct port_range *range = &rule->ports[i];
 
@@ -54,7 +53,30 @@ static void print_ports(FILE *out, const struct config_rule *rule)
 		if (range->last != range->first)
 			fprintf(out, "-%u", range->last);
 	}
+}
+
+static void print_ports(FILE *out, const struct config_rule *rule)
+{
+	fprintf(out, "  ports         UDP ");
+	print_port_list(out, rule);
 	fprintf(out, "\n");
+}
+
+char *config_ports_text(const struct config_rule *rule)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+	bool failed;
+
+	if (!out)
+		return NULL;
+	print_port_list(out, rule);
+	failed = ferror(out) != 0;
+	if (fclose(out) == 0 && !failed)
+		return text;
+	free(text);
+	return NULL;
 }
 
 /* The entries of SOURCEADDRESS or LISTENADDRESS that are exclusions, or those that are not. */
@@ -229,6 +251,18 @@ static void print_rule(FILE *out, const struct config_rule *rule)
 	fprintf(out, "\n");
 }
 
+static void print_http(FILE *out, const struct config_settings *settings)
+{
+	char text[CONFIG_HTTP_SIZE];
+	const char *words = ": for programs on this machine";
+
+	if (!settings->http_port)
+		words = ": no status page, no metrics";
+	else if (config_http_is_exposed(settings))
+		words = ": for whoever reaches it";
+	fprintf(out, "  http          %s%s\n", config_http_format(settings, text), words);
+}
+
 void config_print_settings(FILE *out, const struct config_settings *settings, unsigned cpu_count)
 {
 	unsigned workers = config_workers(settings, cpu_count);
@@ -245,6 +279,7 @@ void config_print_settings(FILE *out, const struct config_settings *settings, un
 		fast_path_words(settings->fast_path));
 	fprintf(out, "  when full     %s: %s\n", when_full_name(settings->when_full),
 		when_full_words(settings->when_full));
+	print_http(out, settings);
 	fprintf(out, "  mark          0x%x on every copy\n", settings->mark);
 	fprintf(out, "  log level     %s\n", log_level_name(settings->log_level));
 	if (settings->auto_reload)

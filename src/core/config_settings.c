@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/config_settings.h"
 
+#include "core/config_http.h"
 #include "core/config_names.h"
 
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define QUEUE_MAX UINT16_MAX
 #define QUEUE_LENGTH_MAX_PKTS (1 << 20)
@@ -18,6 +20,8 @@ void config_settings_default(struct config_settings *settings)
 		.when_full = WHEN_FULL_DROP,
 		.mark = 0x7464,
 		.log_level = LOG_LEVEL_INFO,
+		.http_address = {.family = AF_INET, .bytes = {127, 0, 0, 1}},
+		.http_port = 9514,
 	};
 }
 
@@ -127,6 +131,7 @@ void config_settings_read(const struct config_value *value, struct config_settin
 		{"WHENFULL", NULL, read_when_full},
 		{"SEND", NULL, read_send},
 		{"FASTPATH", NULL, read_fast_path},
+		{"HTTP", NULL, config_http_read},
 		{"MARK", NULL, read_mark},
 		{"LOGLEVEL", NULL, read_log_level},
 		{"AUTORELOAD", NULL, read_auto_reload},

@@ -22,12 +22,30 @@ from lib.ways import DEFAULT, WAY, WAYS
 def pytest_configure(config):
     config.addinivalue_line("markers", "vm: also runs in the virtual machine with nft's own queue")
     config.addinivalue_line("markers", "alone: needs the machine for itself, to measure or to keep a rate")
+    config.addinivalue_line("markers", "long: waits for many seconds: is begun first")
     config.addinivalue_line("markers", "way(*ways, reason): what is asserted holds for these ways of copies only")
     config.addinivalue_line("markers", "once: has nothing to do with how copies leave, or sees to that itself")
     if WAY not in WAYS:
         pytest.exit(f"TD_WAY is one of {', '.join(WAYS)}, not {WAY}", 1)
 
 
+def _begin_with_the_long(config, items):
+    """So that the end of a run does not wait for one of them. Spread over the processes: xdist
+    gives each as many to begin with as its LoadScheduling says, in this order."""
+    count = getattr(config, "workerinput", {}).get("workercount", 1)
+    batch = max(len(items) // count // 4, 2)
+    long = [item for item in items if item.get_closest_marker("long")]
+    rest = [item for item in items if not item.get_closest_marker("long")]
+    ordered = []
+    for number in range(count):
+        ordered += long[number::count]
+        missing = max((number + 1) * batch - len(ordered), 0)
+        ordered += rest[:missing]
+        del rest[:missing]
+    items[:] = ordered + rest
+
+
+@pytest.hookimpl(trylast=True)  # what -m leaves
 def pytest_collection_modifyitems(config, items):
     """Skips by name what belongs to other ways. What is the same on each way, as everything without
     a daemon is, runs on the default one."""
@@ -41,6 +59,7 @@ def pytest_collection_modifyitems(config, items):
     if same:
         config.hook.pytest_deselected(items=same)
         items[:] = kept
+    _begin_with_the_long(config, items)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -48,6 +48,7 @@ def test_version(arguments):
 @pytest.mark.parametrize("arguments", [
     [], ["sideways"], ["--sideways"], *([verb, "--sideways"] for verb in VERBS),
     *([verb, "more", "than", "asked"] for verb in VERBS), ["check", "-c"], ["status", "--socket"],
+    ["run", "--log-format"], ["run", "--log-format", "yaml"], ["check", "--log-format", "json"],
     ["explain"], ["import"], ["import", "samplicator"], ["import", "sideways", "file"]])
 def test_usage_errors(arguments):
     done = command(*arguments)

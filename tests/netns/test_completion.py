@@ -62,6 +62,7 @@ def test_values(tmp_path):
     assert complete("rules", "--way", "") == ["nft", "iptables"]
     assert complete("rules", "--defragmentation", "t") == ["tproxy"]
     assert complete("rules", "--format", "i") == ["iptables"]
+    assert complete("run", "--log-format", "") == ["text", "json"]
     assert complete("import", "") == ["samplicator", "pmacct"]
     assert complete("import", "--port", "2055", "p") == ["pmacct"]
     assert complete("import", "--port", "") == []

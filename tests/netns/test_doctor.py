@@ -18,6 +18,7 @@ from lib import machine, packets
 from lib.configs import rule, settings, syslog
 from lib.daemon import PROGRAM, command, environment
 from lib.visits import Visit, assert_only, examine, feed, mend, nft
+from lib.waiting import wait_for
 
 pytestmark = pytest.mark.once
 
@@ -32,7 +33,7 @@ def test_healthy(star, two, visit):
     assert found.answer["problems"] == found.answer["warnings"] == 0
     assert {f["subject"] for f in found.findings} == {
         "program", "kernel", "rules", "queue", "settings", "destinations", "firewall", "traffic",
-        "cloud", "receivers"}
+        "cloud", "receivers", "http"}
     assert {f["about"] for f in found.findings if f["id"] == "way"} == {
         f"{star.receiver1.v4}/514", f"{star.receiver2.v4}/514"}
     assert {"receiver_rp_filter", "receiver_route_back", "receiver_firewall"} <= {
@@ -303,12 +304,18 @@ def test_queue_of_another_process(star, daemons, visit):
     assert f"(process {other.process.pid})" in found.one("queue_taken")["title"]
 
 
-def test_a_disabled_rule_is_not_idle(star, daemons, visit):
+def test_a_disabled_rule_is_neither_idle_nor_a_problem(star, daemons, visit):
     daemon = daemons(star).start({
         "On": rule("514", f"{star.receiver1.v4}/514"),
-        "Off": rule("515", f"{star.receiver1.v4}/515", ENABLED=False)})
+        "Off": rule("515", {"ADDRESS": star.receiver1.v4, "PORT": 515, "CHECK": "tcp/1"},
+                    ENABLED=False)})
     feed(star, daemon)
+    off = wait_for("its destination to be down", lambda: [
+        it for it in daemon.status()["rules"] if not it["enabled"]
+        and it["destinations"][0]["state"] == "down"])
+    assert [it["name"] for it in off] == ["Off"]
     assert_only(visit(daemon))
+    assert "disabled: nothing is duplicated" in command("status", "--socket", daemon.socket).stdout
 
 
 def test_rules_of_the_administrator(star, daemons, visit):

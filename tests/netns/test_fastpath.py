@@ -212,7 +212,8 @@ def test_a_checksum_that_is_left_to_the_hardware(star, fast_path, family):
             for packet in sent:
                 client.sendto(packets.view(packet).payload, (star.server.address(family), 514))
     assert fast.queued_of(send, 20) == 0
-    first = packets.view(arriving.recv(2000))
+    while (first := packets.view(arriving.recv(2000))).udp_at is None:
+        pass  # the client's own kernel joins IPv6 groups when it likes to
     assert first.udp_sum != packets.view(sent[0]).udp_sum, "it is not left to anybody"
     for capture, to, port in ((one, star.receiver1, 514), (two, star.receiver2, 9514)):
         copies = capture.take_udp()
@@ -285,7 +286,8 @@ def test_what_is_said_of_a_rule(star, fast_path, what):
     assert fast.daemon.status()["fastpath"] == "on"
     assert fast.sentence() == said
     text = command("status", "--socket", fast.daemon.socket).stdout
-    assert f"  fast path: {said}\n" in text
+    line = "disabled: nothing is duplicated" if said == "disabled" else f"fast path: {said}"
+    assert f"  {line}\n" in text
     checked = command("check", "-c", fast.daemon.config_path, namespace=star.appliance)
     assert f"Fast path\n  R: {said}\n" in checked.stdout, checked
     if said != "disabled":

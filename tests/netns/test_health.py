@@ -15,6 +15,7 @@ from lib.configs import rule, settings
 from lib.oracle import assert_copies
 from lib.waiting import wait_for
 
+pytestmark = pytest.mark.long
 FAMILIES = pytest.mark.parametrize("family", [4, 6])
 LIMIT_S = 20
 INTERVAL_S, TIMEOUT_S = 2, 1.5
@@ -155,6 +156,7 @@ def test_two_failures_are_not_enough(star, daemons):
     assert not _lines(daemon, "is down")
 
 
+@pytest.mark.once
 @pytest.mark.alone
 def test_checks_are_two_seconds_apart(star, daemons):
     capture = star.receiver1.capture()

@@ -14,6 +14,8 @@ from lib.namespaces import run
 if not (REPOSITORY / "docs").exists():
     pytest.skip("the repository is not here: only the tests are", allow_module_level=True)
 
+PACKAGING = REPOSITORY / "packaging"
+HA_SCRIPTS = []
 CONFIG = "/etc/trafficduplicator/trafficduplicator.config"
 INSTALLED = {
     CONFIG: "config/trafficduplicator.config",
@@ -25,6 +27,11 @@ INSTALLED = {
         "packaging/bash-completion/trafficduplicator",
     **{f"/usr/share/doc/trafficduplicator/examples/{path.name}": f"config/examples/{path.name}"
        for path in (REPOSITORY / "config/examples").glob("*.config")},
+    **{f"/usr/lib/trafficduplicator/{path.name}": f"packaging/ha/{path.name}" for path in HA_SCRIPTS},
+    **{f"/usr/share/doc/trafficduplicator/{path.relative_to(PACKAGING)}":
+       f"packaging/{path.relative_to(PACKAGING)}"
+       for folder in ("grafana", "prometheus")
+       for path in (PACKAGING / folder).rglob("*") if path.is_file() and path not in HA_SCRIPTS},
     **{f"/usr/share/man/man{path.name[-1]}/{path.name}": f"docs/man/{path.name}"
        for path in (REPOSITORY / "docs/man").iterdir()},
 }
@@ -46,7 +53,7 @@ def test_install_and_uninstall(tmp_path):
     assert _files(tmp_path) == sorted(INSTALLED)
     for path, source in INSTALLED.items():
         found = tmp_path / path[1:]
-        is_program = path.endswith(("/sbin/trafficduplicator", "-rules"))
+        is_program = path.endswith("/sbin/trafficduplicator") or "/lib/trafficduplicator/" in path
         assert stat.S_IMODE(found.stat().st_mode) == (0o755 if is_program else 0o644), path
         assert not source or found.read_bytes() == (REPOSITORY / source).read_bytes(), path
     _make("uninstall", tmp_path)

@@ -8,11 +8,9 @@ import random
 import struct
 import subprocess
 import sys
+import types
 
 import pytest
-from scapy.layers.inet import IP, UDP, fragment
-from scapy.layers.inet6 import IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrHopByHop, PadN
-from scapy.packet import Raw
 
 from lib import oracle, packets, status
 from lib.configs import rule
@@ -22,36 +20,46 @@ V4 = "10.1.1.2", "10.3.1.2"
 V6 = "fd01:1::2", "fd03:1::2"
 
 
+@pytest.fixture(name="scapy")
+def _scapy():
+    """Imported where it is used: that takes half a second of each process that runs tests."""
+    import scapy.layers.inet
+    import scapy.layers.inet6
+    import scapy.packet
+    return types.SimpleNamespace(**{**vars(scapy.packet), **vars(scapy.layers.inet6),
+                                    **vars(scapy.layers.inet)})
+
+
 @pytest.mark.parametrize("length", [0, 1, 2, 3, 17, 1472])
-def test_builders_agree_with_scapy(rng, length):
+def test_builders_agree_with_scapy(rng, scapy, length):
     payload = rng.randbytes(length)
     ours = packets.udp_packet(*V4, 1234, 514, payload, ttl=7, tos=0xB9, ident=9,
                               fragment=packets.DF)
-    theirs = IP(src=V4[0], dst=V4[1], ttl=7, tos=0xB9, id=9, flags="DF") / UDP(
-        sport=1234, dport=514) / Raw(payload)
+    theirs = scapy.IP(src=V4[0], dst=V4[1], ttl=7, tos=0xB9, id=9, flags="DF") / scapy.UDP(
+        sport=1234, dport=514) / scapy.Raw(payload)
     assert ours == bytes(theirs)
     ours = packets.udp_packet(*V6, 1234, 514, payload, traffic_class=0xB9, flow_label=0xABCDE,
                               hop_limit=9)
-    theirs = IPv6(src=V6[0], dst=V6[1], tc=0xB9, fl=0xABCDE, hlim=9) / UDP(
-        sport=1234, dport=514) / Raw(payload)
+    theirs = scapy.IPv6(src=V6[0], dst=V6[1], tc=0xB9, fl=0xABCDE, hlim=9) / scapy.UDP(
+        sport=1234, dport=514) / scapy.Raw(payload)
     assert ours == bytes(theirs)
 
 
-def test_extension_headers_agree_with_scapy():
+def test_extension_headers_agree_with_scapy(scapy):
     ours = packets.udp_packet(*V6, 1, 2, b"x", extensions=[
         (packets.HOP_BY_HOP, b"\1\4\0\0\0\0"), (packets.DESTINATION_OPTIONS, b"\1\4\0\0\0\0")])
-    options = [PadN(optdata=b"\0" * 4)]
-    theirs = IPv6(src=V6[0], dst=V6[1]) / IPv6ExtHdrHopByHop(options=options) / \
-        IPv6ExtHdrDestOpt(options=options) / UDP(sport=1, dport=2) / Raw(b"x")
+    options = [scapy.PadN(optdata=b"\0" * 4)]
+    theirs = scapy.IPv6(src=V6[0], dst=V6[1]) / scapy.IPv6ExtHdrHopByHop(options=options) / \
+        scapy.IPv6ExtHdrDestOpt(options=options) / scapy.UDP(sport=1, dport=2) / scapy.Raw(b"x")
     assert ours == bytes(theirs)
     at = packets.view(ours)
     assert (at.udp_at, at.port, at.payload) == (56, 2, b"x")
 
 
-def test_fragments_agree_with_scapy_and_come_together_again(rng):
+def test_fragments_agree_with_scapy_and_come_together_again(rng, scapy):
     whole = packets.udp_packet(*V4, 1, 2, rng.randbytes(5000))
     parts = packets.fragments(whole, 1500)
-    theirs = [bytes(part) for part in fragment(IP(whole), 1480)]
+    theirs = [bytes(part) for part in scapy.fragment(scapy.IP(whole), 1480)]
     assert parts == theirs
     rng.shuffle(parts)
     assert packets.reassemble(parts, 1500) == [whole]

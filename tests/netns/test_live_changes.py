@@ -138,11 +138,22 @@ def test_a_destination_becomes_the_appliance_itself(star, daemons, family):
     wait_for(f"{to} to be the appliance's own in its routes", lambda: "local" in
              star.appliance.run("ip", "route", "get", to).stdout)
     service = star.keep(Receiver(star.appliance, to, 514))
+    before = 0
+
+    def followed():
+        """The daemon hears of it a moment after the kernel has changed its routes."""
+        nonlocal before
+        star.client1.inject(_packet(star, star.server.address(family), family=family))
+        before += 1
+        daemon.wait_received(before)
+        return service.pull()
+    wait_for("copies by the new way", followed)
+    service.wait(1)
     sent = [_packet(star, star.server.address(family), family=family, payload=b"%d" % n)
             for n in range(20)]
     star.client1.inject(*sent)
     assert [payload for payload, _, _ in service.wait(20)] == [b"%d" % n for n in range(20)]
-    daemon.wait_received(20)
+    daemon.wait_received(before + 20)
 
 
 @pytest.mark.parametrize("family", [4, 6])

@@ -14,6 +14,7 @@ from lib import packets, status
 from lib.configs import rule, settings
 from lib.daemon import command
 from lib.oracle import assert_copies
+from lib.topology import wait_running
 from lib.waiting import wait_for
 
 FAMILIES = pytest.mark.parametrize("family", [4, 6])
@@ -159,6 +160,8 @@ def test_an_interface_that_comes_later(star, daemons, family):
                                   "Any": rule("515", to)})
     star.appliance.ip("link set before0 down", "link set before0 name later0", "link set later0 up")
     client = star.client1
+    for namespace, interface in ((star.appliance, "later0"), (client.namespace, "eth0")):
+        wait_running(namespace, interface)
 
     def packet(port):
         return packets.udp_packet(client.address(family), star.server.address(family), 5000, port,

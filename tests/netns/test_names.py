@@ -17,6 +17,7 @@ from lib.namespaces import run
 from lib.oracle import assert_copies
 from lib.waiting import wait_for
 
+pytestmark = pytest.mark.long
 NAME = "collector.test"
 LIMIT_S = 30  # to notice a change: a TTL, or the pause after a failure
 

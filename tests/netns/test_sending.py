@@ -197,6 +197,7 @@ def test_a_later_rule_sends_what_an_earlier_one_samples_out(star, daemons):
         [[30], [10], [20]]
 
 
+@pytest.mark.once
 @pytest.mark.alone
 @pytest.mark.parametrize("rate_pps", [20, 200])
 def test_ratelimit(star, daemons, rate_pps):

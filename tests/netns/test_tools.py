@@ -12,7 +12,7 @@ from lib.configs import rule, settings, syslog
 from lib.daemon import RELEASE, TSAN
 from lib.oracle import assert_copies
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, pytest.mark.long]
 SUPPRESSIONS = pathlib.Path(__file__).with_name("valgrind.supp")
 
 

@@ -20,7 +20,7 @@ from lib.daemon import PROGRAM, command, environment
 from lib.stream import Stream
 from lib.waiting import scaled, wait_for
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, pytest.mark.long]
 RED = re.compile(r"\x1b\[[0-9;]*31[;m]")
 COLOUR = re.compile(r"\x1b\[(?:[0-9]*;)*[34][0-7][;m]")
 PROMPT = "ended:"

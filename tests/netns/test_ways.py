@@ -24,7 +24,7 @@ from lib.random_configs import (CLIENTS, ORIGINALS, OWN, PORTS, add_ways, applia
                                 random_config)
 from lib.ways import WAYS
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, pytest.mark.long]
 ROUNDS = int(os.environ.get("WAYS_ROUNDS", "4"))
 PACKETS = 250
 NARROW = 1280

@@ -225,6 +225,38 @@ static void reads_modes(void **state)
 	}
 }
 
+/* What HTTP is read as, and whether others are said to reach it. */
+static void reads_where_http_listens(void **state)
+{
+	static const struct {
+		const char *text, *read;
+		bool exposed;
+	} cases[] = {
+		{"", "127.0.0.1:9514", false},
+		{"\"HTTP\": \"off\"", "off", false},
+		{"\"HTTP\": \"127.9.0.1:1\"", "127.9.0.1:1", false},
+		{"\"HTTP\": \"[::1]:65535\"", "[::1]:65535", false},
+		{"\"HTTP\": \"[0:0::1]:80\"", "[::1]:80", false},
+		{"\"HTTP\": \"0.0.0.0:9514\"", "0.0.0.0:9514", true},
+		{"\"HTTP\": \"[::]:9514\"", "[::]:9514", true},
+		{"\"HTTP\": \"192.0.2.1:80\"", "192.0.2.1:80", true},
+		{"\"HTTP\": \"[2001:db8:1111:2222:3333:4444:5555:6666]:65535\"",
+		 "[2001:db8:1111:2222:3333:4444:5555:6666]:65535", true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct config *config = parse_settings(cases[i].text);
+		char text[CONFIG_HTTP_SIZE], *described = config_describe(config, 1);
+
+		assert_string_equal(config_http_format(&config->settings, text), cases[i].read);
+		assert_int_equal(config_http_is_exposed(&config->settings), cases[i].exposed);
+		assert_non_null(strstr(described, text));
+		free(described);
+		config_free(config);
+	}
+}
+
 static void reads_settings(void **state)
 {
 	static const char *const levels[] = {"error", "warning", "info", "debug"};
@@ -332,6 +364,7 @@ static void describes_the_marketplace_file(void **state)
 		"  send          ip: by the kernel's routes, through this machine's firewall\n"
 		"  fast path     off: all packets are queued\n"
 		"  when full     drop: originals that find the queue full are dropped and counted\n"
+		"  http          127.0.0.1:9514: for programs on this machine\n"
 		"  mark          0x7464 on every copy\n"
 		"  log level     info\n");
 	free(text);
@@ -432,6 +465,7 @@ int main(void)
 		cmocka_unit_test(lets_like_destinations_differ),
 		cmocka_unit_test(reads_modes),
 		cmocka_unit_test(reads_settings),
+		cmocka_unit_test(reads_where_http_listens),
 		cmocka_unit_test(decodes_escapes_in_keys_and_values),
 		cmocka_unit_test(takes_names_of_64_bytes_and_rules_in_order),
 		cmocka_unit_test(counts_workers),

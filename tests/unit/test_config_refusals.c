@@ -234,6 +234,9 @@ static void refuses_unknown_keys(void **state)
 static void refuses_wrong_settings(void **state)
 {
 #define MARK_FORM "write a number from 1 to 0xffffffff in quotation marks, for example \"0x7464\""
+#define HTTP_FORM                                                                                  \
+	"write an address and a port, for example \"127.0.0.1:9514\" or \"[::1]:9514\", or "       \
+	"\"off\""
 	static const struct wrong cases[] = {
 		{"\"QUEUE\": -1", "QUEUE: -1: write a whole number from 0 to 65535"},
 		{"\"QUEUE\": 65536", "QUEUE: 65536: write a whole number from 0 to 65535"},
@@ -268,9 +271,39 @@ static void refuses_wrong_settings(void **state)
 		 "LOGLEVEL: \"INFO\": write \"error\", \"warning\", \"info\" or \"debug\""},
 		{"\"LOGLEVEL\": 3",
 		 "LOGLEVEL: 3: write \"error\", \"warning\", \"info\" or \"debug\""},
-		{"\"HTTP\": \"off\"",
-		 "HTTP: unknown key; the keys here are QUEUE, WORKERS, "
-		 "QUEUELENGTH, WHENFULL, SEND, FASTPATH, MARK, LOGLEVEL, AUTORELOAD"},
+		{"\"PORT\": 9514",
+		 "PORT: unknown key; the keys here are QUEUE, WORKERS, "
+		 "QUEUELENGTH, WHENFULL, SEND, FASTPATH, HTTP, MARK, LOGLEVEL, AUTORELOAD"},
+		{"\"HTTP\": 9514", "HTTP: 9514: " HTTP_FORM},
+		{"\"HTTP\": true", "HTTP: true: " HTTP_FORM},
+		{"\"HTTP\": null", "HTTP: null: " HTTP_FORM},
+		{"\"HTTP\": \"\"", "HTTP: \"\": " HTTP_FORM},
+		{"\"HTTP\": \"on\"", "HTTP: \"on\": " HTTP_FORM},
+		{"\"HTTP\": \"Off\"", "HTTP: \"Off\": " HTTP_FORM},
+		{"\"HTTP\": \"127.0.0.1\"", "HTTP: \"127.0.0.1\": " HTTP_FORM},
+		{"\"HTTP\": \"127.0.0.1/9514\"", "HTTP: \"127.0.0.1/9514\": " HTTP_FORM},
+		{"\"HTTP\": \":9514\"",
+		 "HTTP: \":9514\": not an IP address before the port; " HTTP_FORM},
+		{"\"HTTP\": \"localhost:9514\"",
+		 "HTTP: \"localhost:9514\": not an IP address before the port; " HTTP_FORM},
+		{"\"HTTP\": \"[fe80::1%eth0]:9514\"",
+		 "HTTP: \"[fe80::1%eth0]:9514\": not an IP address before the port; " HTTP_FORM},
+		{"\"HTTP\": \"::1:9514\"",
+		 "HTTP: \"::1:9514\": an IPv6 address stands in brackets here; " HTTP_FORM},
+		{"\"HTTP\": \"[127.0.0.1]:9514\"",
+		 "HTTP: \"[127.0.0.1]:9514\": an IPv4 address stands without brackets; " HTTP_FORM},
+		{"\"HTTP\": \"224.0.0.1:9514\"",
+		 "HTTP: \"224.0.0.1:9514\": the address is multicast; " HTTP_FORM},
+		{"\"HTTP\": \"[fe80::1]:9514\"",
+		 "HTTP: \"[fe80::1]:9514\": the address is link-local; " HTTP_FORM},
+		{"\"HTTP\": \"0.1.2.3:9514\"",
+		 "HTTP: \"0.1.2.3:9514\": the address is nobody's; " HTTP_FORM},
+		{"\"HTTP\": \"127.0.0.1:\"",
+		 "HTTP: \"127.0.0.1:\": the port is a number from 1 to 65535; " HTTP_FORM},
+		{"\"HTTP\": \"127.0.0.1:0\"",
+		 "HTTP: \"127.0.0.1:0\": the port is a number from 1 to 65535; " HTTP_FORM},
+		{"\"HTTP\": \"[::1]:65536\"",
+		 "HTTP: \"[::1]:65536\": the port is a number from 1 to 65535; " HTTP_FORM},
 		{"\"FASTPATH\": \"on\"", "FASTPATH: \"on\": write \"off\" or \"auto\""},
 		{"\"FASTPATH\": true", "FASTPATH: true: write \"off\" or \"auto\""},
 		{"\"SEND\": \"raw\"", "SEND: \"raw\": write \"ip\" or \"link\""},
@@ -281,6 +314,7 @@ static void refuses_wrong_settings(void **state)
 		{"\"AUTORELOAD\": null", "AUTORELOAD: null: write true or false"},
 	};
 #undef MARK_FORM
+#undef HTTP_FORM
 
 	(void)state;
 	EACH(cases, "{" GOOD_RULE ", \"SETTINGS\": {\n", "}}", "t:2: SETTINGS: ");

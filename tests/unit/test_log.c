@@ -7,68 +7,14 @@
 
 #include <cmocka.h>
 
-#include "control/log.h"
+#include "log_stream.h"
 
-#include <errno.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define THREADS 4
 #define LINES_EACH 50
-
-/* What stderr goes to, and where that is read. */
-struct stream {
-	int real_stderr;
-	int read_fd;
-};
-
-static struct stream redirect(int read_fd, int write_fd)
-{
-	struct stream stream = {.real_stderr = dup(STDERR_FILENO), .read_fd = read_fd};
-
-	assert_true(stream.real_stderr >= 0);
-	assert_int_equal(dup2(write_fd, STDERR_FILENO), STDERR_FILENO);
-	close(write_fd);
-	return stream;
-}
-
-static struct stream redirect_to_pipe(void)
-{
-	int ends[2];
-
-	assert_int_equal(pipe(ends), 0);
-	return redirect(ends[0], ends[1]);
-}
-
-/* Ends the redirection; what was written is in text. */
-static void take(const struct stream *stream, char *text, size_t size)
-{
-	size_t held = 0;
-	ssize_t got;
-
-	dup2(stream->real_stderr, STDERR_FILENO);
-	close(stream->real_stderr);
-	while ((got = read(stream->read_fd, text + held, size - 1 - held)) > 0)
-		held += (size_t)got;
-	text[held] = '\0';
-	close(stream->read_fd);
-}
-
-static int begin(void **state)
-{
-	static char name[] = "program";
-
-	(void)state;
-	program_invocation_short_name = name;
-	unsetenv("JOURNAL_STREAM");
-	log_set_level(LOG_LEVEL_INFO);
-	return 0;
-}
 
 static void say_all(void)
 {
@@ -93,7 +39,7 @@ static void levels(void **state)
 {
 	static const struct {
 		enum log_level level;
-		size_t lines;
+		unsigned lines;
 	} cases[] = {
 		{LOG_LEVEL_ERROR, 1},
 		{LOG_LEVEL_WARNING, 2},
@@ -105,27 +51,12 @@ static void levels(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct stream stream = redirect_to_pipe();
-		size_t lines = 0;
 
 		log_set_level(cases[i].level);
 		say_all();
 		take(&stream, text, sizeof(text));
-		for (const char *at = text; (at = strchr(at, '\n')); at++)
-			lines++;
-		assert_int_equal(lines, cases[i].lines);
+		assert_int_equal(lines_of(text), cases[i].lines);
 	}
-}
-
-/* JOURNAL_STREAM names the socket that stderr is; systemd sets it so. */
-static void name_the_journal(int fd, ino_t differs_by)
-{
-	struct stat status;
-	char text[64];
-
-	assert_int_equal(fstat(fd, &status), 0);
-	snprintf(text, sizeof(text), "%ju:%ju", (uintmax_t)status.st_dev,
-		 (uintmax_t)(status.st_ino + differs_by));
-	assert_int_equal(setenv("JOURNAL_STREAM", text, 1), 0);
 }
 
 static void the_journal_gets_priorities(void **state)
@@ -179,6 +110,35 @@ static void an_event_is_one_line(void **state)
 	assert_in_range(strlen(text), 1024, 4096);
 }
 
+/* Whatever the bytes, what is written is UTF-8: the journal shows nothing else as text. */
+static void bytes_that_are_no_text(void **state)
+{
+	static const char expected[] = "program: a\xef\xbf\xbd\xef\xbf\xbd b \xe2\x82\xac "
+				       "\xef\xbf\xbd\n";
+	struct stream stream = redirect_to_pipe();
+	char text[256];
+
+	(void)state;
+	log_info("a\xff\xc0 b\xc2\x9b\xe2\x82\xac \xe2");
+	take(&stream, text, sizeof(text));
+	assert_string_equal(text, expected);
+}
+
+static void a_report_of_several_lines(void **state)
+{
+	struct stream stream = redirect_to_pipe();
+	char text[256];
+
+	(void)state;
+	log_lines(LOG_LEVEL_WARNING, "report: ", "one\n\ntwo\nthree");
+	log_lines(LOG_LEVEL_DEBUG, "report: ", "four\n");
+	log_lines(LOG_LEVEL_ERROR, "report: ", "");
+	take(&stream, text, sizeof(text));
+	assert_string_equal(text, "program: warning: report: one\n"
+				  "program: warning: report: two\n"
+				  "program: warning: report: three\n");
+}
+
 static void *say_many(void *context)
 {
 	for (int i = 0; i < LINES_EACH; i++)
@@ -217,8 +177,6 @@ static void nobody_reads(void **state)
 	assert_string_equal(text, "");
 }
 
-#define logging(test) cmocka_unit_test_setup(test, begin)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -227,6 +185,8 @@ int main(void)
 		logging(the_journal_gets_priorities),
 		logging(nobody_else_gets_them),
 		logging(an_event_is_one_line),
+		logging(bytes_that_are_no_text),
+		logging(a_report_of_several_lines),
 		logging(lines_of_threads_do_not_mix),
 		logging(nobody_reads),
 	};

@@ -41,11 +41,15 @@ static void run_config(struct running *running, const char *text)
 	memset(running->is_up, 1, sizeof(running->is_up));
 	running->status = (struct status){
 		.uptime_s = 7,
+		.uptime_ms = 7890,
 		.config_path = "/etc/t.config",
 		.ruleset = running->ruleset,
 		.counters = running->counters,
 		.is_up = running->is_up,
 		.fastpath = "off",
+		.started_at = 1700000000,
+		.health = "ok",
+		.http = "127.0.0.1:9514",
 	};
 }
 
@@ -57,12 +61,16 @@ static void stop_running(struct running *running)
 }
 
 static const char golden[] =
-	"{\"version\":\"" TRAFFICDUPLICATOR_VERSION "\",\"uptime_s\":7,"
-	"\"config\":\"/etc/t.config\",\"fastpath\":\"off\",\"received_pkts\":1,"
+	"{\"version\":\"" TRAFFICDUPLICATOR_VERSION "\",\"uptime_s\":7,\"uptime_ms\":7890,"
+	"\"started_at\":\"2023-11-14T22:13:20Z\",\"config\":\"/etc/t.config\","
+	"\"fastpath\":\"off\",\"health\":\"ok\",\"http\":\"127.0.0.1:9514\","
+	"\"last_reload\":null,\"received_pkts\":1,"
 	"\"matched_by_any_pkts\":2,\"unmatched_pkts\":3,\"malformed_pkts\":4,\"truncated_pkts\":5,"
 	"\"originals\":{\"forwarded_pkts\":6,\"dropped_pkts\":18446744073709551615},"
 	"\"queue\":{\"waiting_pkts\":8,\"dropped_kernel_pkts\":9},\"rules\":["
-	"{\"name\":\"Syslog \\\"ä\\\"\",\"matched_pkts\":11,\"matched_bytes\":12,"
+	"{\"name\":\"Syslog "
+	"\\\"ä\\\"\",\"enabled\":true,\"ports\":\"514\",\"balance\":\"all\",\"matched_pkts\":11,\"matched_bytes\":"
+	"12,"
 	"\"sampled_out_pkts\":13,\"rate_limited_pkts\":14,\"duplicated_pkts\":15,"
 	"\"fastpath\":\"off\","
 	"\"destinations\":["
@@ -76,7 +84,8 @@ static const char golden[] =
 	"\"sent_bytes\":24,\"dropped\":{\"oversize\":100,\"no_route\":101,\"unreachable\":102,"
 	"\"down\":103,\"no_buffer\":104,\"malformed\":105,\"truncated\":106,\"rejected\":107,"
 	"\"loop\":108,\"queue_full\":109,\"other\":110}}]},"
-	"{\"name\":\"Flows\",\"matched_pkts\":0,\"matched_bytes\":0,\"sampled_out_pkts\":0,"
+	"{\"name\":\"Flows\",\"enabled\":true,\"ports\":\"2055\",\"balance\":\"all\",\"matched_pkts\":0,\"matched_"
+	"bytes\":0,\"sampled_out_pkts\":0,"
 	"\"rate_limited_pkts\":0,\"duplicated_pkts\":31,\"fastpath\":\"off\",\"destinations\":["
 	"{\"name\":\"192.0.2.3\",\"address\":\"192.0.2.3\",\"port\":0,\"state\":\"unchecked\","
 	"\"due_pkts\":0,\"sampled_out_pkts\":0,\"sent_pkts\":0,\"sent_bytes\":41,"
@@ -179,6 +188,25 @@ static void count_traffic(struct running *running)
 	counter_add(&c->destinations[1].dropped_pkts[REASON_NO_ROUTE], 10);
 }
 
+/* A path may have any bytes but NUL. */
+static void is_utf8_whatever_the_path_is(void **state)
+{
+	struct running running;
+	struct json_object *object;
+	char *json;
+
+	(void)state;
+	run_config(&running, two_rules);
+	running.status.config_path = "/etc/\xff\xc3\xa4\xe2\x82.config";
+	json = status_json(&running.status);
+	object = json_tokener_parse(json);
+	assert_string_equal(json_object_get_string(json_object_object_get(object, "config")),
+			    "/etc/\xef\xbf\xbd\xc3\xa4\xef\xbf\xbd\xef\xbf\xbd.config");
+	json_object_put(object);
+	free(json);
+	stop_running(&running);
+}
+
 static void shows_totals_and_rates(void **state)
 {
 	struct running earlier, later;
@@ -200,6 +228,7 @@ static void shows_totals_and_rates(void **state)
 		text,
 		"received 1,237,567 (1,500 packets/s)  duplicated 1,234,567  "
 		"originals forwarded 0  originals dropped 1,234,567  waiting 0  kernel drops 0\n"
+		"http 127.0.0.1:9514\n"
 		"\n"
 		"DuplicateSyslog  matched 1,237,567 (1,500 packets/s, 2.4 Mbit/s)  "
 		"duplicated 1,234,567\n"
@@ -304,6 +333,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tells_the_state_of_destinations),
 		cmocka_unit_test(has_every_key_in_order),
+		cmocka_unit_test(is_utf8_whatever_the_path_is),
 		cmocka_unit_test(shows_totals_and_rates),
 		cmocka_unit_test(has_no_rate_for_what_began_anew),
 		cmocka_unit_test(colours_losses_only),

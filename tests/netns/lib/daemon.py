@@ -8,6 +8,7 @@ import re
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -127,7 +128,7 @@ class Daemon:
             readable = select.select([self.process.stdout], [], [], max(left, 0))[0]
             chunk = os.read(self.process.stdout.fileno(), 4096).decode() if readable else ""
             if not chunk:
-                how = "went on" if left <= 0 else f"ended with {self.process.wait()}"
+                how = f"ended with {self.process.wait()}" if readable else "went on"
                 raise AssertionError(f"the daemon {how} without saying ready\nstdout:\n{said}\n"
                                      f"stderr:\n{self.stderr()}")
             said += chunk
@@ -142,12 +143,29 @@ class Daemon:
         """Whether the process is there."""
         return self.process is not None and self.process.poll() is None
 
+    def ask(self, request):
+        """What the daemon answers on its control socket: the verdict, and the text behind it. As
+        the verbs ask, without the cost of a process."""
+        answer = b""
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(scaled(60))
+            try:
+                client.connect(str(self.socket))
+                client.sendall(request.encode() + b"\n")
+                while chunk := client.recv(65536):
+                    answer += chunk
+            except OSError as error:
+                raise AssertionError(f"{request}: {error}\ndaemon's stderr:\n"
+                                     f"{self.stderr()}") from error
+        verdict, _, text = answer.decode().partition("\n")
+        return verdict, text
+
     def status(self):
-        """What `status --json` says now."""
-        done = command("status", "--json", "--socket", self.socket, program=self.program)
-        assert done.returncode == 0, f"status: exit {done.returncode}\n{done.stderr}" \
-                                     f"\ndaemon's stderr:\n{self.stderr()}"
-        return json.loads(done.stdout)
+        """What `status --json` says now, which prints what the daemon answers: stop() sees to it
+        that it does."""
+        verdict, text = self.ask("status")
+        assert verdict == "ok", f"status: {verdict}\n{text}\ndaemon's stderr:\n{self.stderr()}"
+        return json.loads(text)
 
     def wait_status(self, what, condition, timeout_s=DEFAULT_TIMEOUT_S):
         """Waits until condition(status) holds; returns that status."""
@@ -161,12 +179,15 @@ class Daemon:
         return last
 
     def wait_received(self, count, timeout_s=DEFAULT_TIMEOUT_S):
-        """Waits until the daemon has dealt with count packets, kernel drops included; at the
-        test's end it must be exactly that."""
+        """Waits until the daemon has dealt with count packets, kernel drops included, and no
+        verdict is due; at the test's end it must be exactly that."""
         self.expected_received_pkts = count
-        return self.wait_status(
-            f"{count} packets received or dropped by the kernel",
-            lambda s: s["received_pkts"] + s["queue"]["dropped_kernel_pkts"] >= count, timeout_s)
+
+        def dealt_with(found):
+            seen = found["received_pkts"] + found["queue"]["dropped_kernel_pkts"]
+            return seen > count or (seen == count and found["queue"]["waiting_pkts"] == 0)
+        return self.wait_status(f"{count} packets received or dropped by the kernel", dealt_with,
+                                timeout_s)
 
     def signal(self, number):
         """Sends the daemon a signal."""
@@ -229,7 +250,10 @@ class Daemon:
         assert code == 0, f"the daemon ended with {code}:\n{self.stderr()}"
 
     def _check_numbers(self):
-        found = self.status()
+        done = command("status", "--json", "--socket", self.socket, program=self.program)
+        assert done.returncode == 0, f"status: exit {done.returncode}\n{done.stderr}" \
+                                     f"\ndaemon's stderr:\n{self.stderr()}"
+        found = json.loads(done.stdout)
         configs = [*self._former_configs, self.config] if self.config else []
         broken = numbers.broken_equations(found, *configs)
         if self.expected_received_pkts is not None:

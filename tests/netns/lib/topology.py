@@ -59,6 +59,11 @@ def _is_running(namespace, interface):
     return bool(flags & _IFF_RUNNING)
 
 
+def wait_running(namespace, interface):
+    """Waits until an interface that was set up carries: until then packets vanish."""
+    wait_for(f"{namespace.name} {interface} to carry", lambda: _is_running(namespace, interface))
+
+
 def _mac(text):
     return bytes.fromhex(text.replace(":", ""))
 
@@ -166,8 +171,7 @@ class Network:
         ends = [(self.appliance, role) for role in self.ROLES + self.OTHER_INTERFACES]
         ends += [(self.namespaces[role], "eth0") for role in self.ROLES]
         for namespace, interface in ends:
-            wait_for(f"{namespace.name} {interface} to carry",
-                     lambda n=namespace, i=interface: _is_running(n, i))
+            wait_running(namespace, interface)
             _offloads_off(namespace, interface)
 
     def hosts(self):
