@@ -40,7 +40,8 @@ MODE_LDFLAGS := -fsanitize=$(SANITIZE) $(call try,-static-libasan) $(call try,-s
 endif
 
 # Targets that install what they lack, and then call make again.
-DRIVERS := demo check check-vm bench bench-quick screenshots browser-tools uninstall clean help
+DRIVERS := demo check check-vm bench bench-quick screenshots browser-tools dist deb rpm container \
+	   check-container uninstall clean help
 ifneq ($(filter-out $(DRIVERS),$(or $(MAKECMDGOALS),all)),)
 ifneq ($(shell $(PKG_CONFIG) --exists $(LIBRARIES) && echo found),found)
 $(error libraries are missing. On Debian: sudo tests/install-packages build)
@@ -176,8 +177,10 @@ JOBS := -j$(shell nproc)
 PYTEST := TD_TIMEOUT_SCALE=3 $(PYTHON) -m pytest -p no:cacheprovider -q
 
 SHELL_SCRIPTS = iptables/trafficduplicator-rules packaging/bash-completion/trafficduplicator \
-	tests/install-packages tests/unpack-packages tests/demo/run \
-	tests/bench/get-peers \
+	packaging/make-dist packaging/make-deb packaging/make-rpm \
+	packaging/container/start packaging/container/healthy \
+	tests/install-packages tests/unpack-packages tests/debian-sources tests/demo/run \
+	tests/bench/get-peers tests/container/run \
 	tests/vm/run tests/vm/make-image tests/vm/guest/run-tests
 
 .PHONY: check
@@ -196,7 +199,7 @@ check:
 		TD_WAY=$$way $(PYTEST) -m alone tests/netns; \
 	done
 	$(PYTEST) -n 2 --dist loadfile tests/browser
-	$(PYTEST) tests/bench
+	$(PYTEST) tests/bench tests/packages
 
 .PHONY: check-vm
 check-vm:
@@ -214,8 +217,12 @@ help:
 	@echo 'sudo make check-vm  test the service in a virtual machine with Debian'"'"'s cloud kernel'
 	@echo 'sudo make bench-quick  the ratios that count, in three minutes; make bench: all, half an hour'
 	@echo 'sudo make screenshots   the pictures of the status page in docs/images, in six minutes'
+	@echo 'make deb, rpm     build a package for Debian or for Fedora: build/deb, build/rpm'
+	@echo 'sudo make container  build a container image: docs/container.md; check-container: test it'
+	@echo 'make dist         the source tarball: build/trafficduplicator-$(VERSION).tar.gz'
 	@echo 'sudo make install, uninstall   PREFIX ($(PREFIX)), DESTDIR'
 
 include packaging/install.mk
+include packaging/package.mk
 
 -include $(OBJECTS:.o=.d) $(BUILD)/bpf/fastpath.bpf.d $(UNIT_TESTS:=.d)

@@ -12,6 +12,7 @@ from lib.namespaces import Namespace, run
 from lib.topology import Star
 from lib.waiting import scaled, wait_for
 
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 UNIT = "trafficduplicator.service"
 PROGRAM = "/usr/sbin/trafficduplicator"
 RULES_SCRIPT = "/usr/lib/trafficduplicator/trafficduplicator-rules"
@@ -75,7 +76,7 @@ class Unit:
 
     def show(self, name):
         """One property, as systemctl show knows it."""
-        return run("systemctl", "show", "-P", name, UNIT).stdout.strip()
+        return show(name)
 
     @property
     def pid(self):
@@ -121,6 +122,15 @@ class Unit:
         run("journalctl", "--sync")
         return run("journalctl", "-u", UNIT, "-o", "cat", "--no-pager",
                    "--after-cursor", self._since).stdout
+
+    def journal_entries(self):
+        """The same, as [(priority, text)] of what the unit's own processes have said."""
+        run("journalctl", "--sync")
+        lines = run("journalctl", "-u", UNIT, "-o", "json", "--no-pager",
+                    "--after-cursor", self._since).stdout.splitlines()
+        entries = [json.loads(line) for line in lines]
+        return [(int(entry["PRIORITY"]), entry["MESSAGE"]) for entry in entries
+                if entry.get("_SYSTEMD_UNIT") == UNIT]
 
     def wait_journal(self, *texts):
         """Waits for all the texts; returns the journal."""
@@ -177,6 +187,18 @@ class Gate:
     def let_pass(self):
         """Lets the call that waits go on."""
         run("tee", self._go, stdin="go\n", timeout_s=scaled(15))
+
+
+def show(name):
+    """One property of the unit, as systemctl show knows it."""
+    return run("systemctl", "show", "-P", name, UNIT).stdout.strip()
+
+
+def make(target, *more):
+    """make install or uninstall; returns what it said. There is no compiler here: the program
+    stays as it is, the libraries' headers are not missed."""
+    return run("make", "-C", REPOSITORY, "-o", "build/trafficduplicator", "PKG_CONFIG=true",
+               target, "PREFIX=/usr", *more, timeout_s=scaled(15)).stdout
 
 
 def bound_queues():

@@ -2,6 +2,7 @@
 """Fixtures of the tests in the virtual machine. They change the machine that they run on: its unit,
 its rules, its addresses. So they run nowhere else."""
 
+import contextlib
 import os
 import pathlib
 import sys
@@ -15,6 +16,26 @@ collect_ignore_glob = [] if os.environ.get("TD_IN_VM") else ["test_*.py"]
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "vm: runs in the virtual machine")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def at_boot():
+    """What became of the service at the machine's start; from there on it is stopped. Its start may
+    take several attempts on a slow machine; what it came to, test_boot.py judges."""
+    from appliance import UNIT, show, table_is_up
+    from lib.namespaces import run
+    from lib.waiting import wait_for
+    with contextlib.suppress(AssertionError):
+        wait_for("the service, or that it is not coming",
+                 lambda: show("UnitFileState") != "enabled"
+                 or show("ActiveState") in ("active", "failed"), timeout_s=60)
+    found = {name: show(name) for name in (
+        "ActiveState", "UnitFileState", "After")}
+    found["table is up"] = table_is_up()
+    run("journalctl", "--sync")
+    found["journal"] = run("journalctl", "-b", "-u", UNIT, "-o", "cat", "--no-pager").stdout
+    run("systemctl", "disable", "--now", UNIT)
+    return found
 
 
 @pytest.fixture

@@ -9,13 +9,12 @@ import stat
 
 import pytest
 
-from appliance import CONFIG, PROGRAM, RULES_SCRIPT, UNIT, table_is_up
+from appliance import CONFIG, PROGRAM, REPOSITORY, RULES_SCRIPT, UNIT, make, table_is_up
 from lib.namespaces import run
 from lib.waiting import scaled
 
 pytestmark = pytest.mark.vm
 
-REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 UNIT_FILE = f"/lib/systemd/system/{UNIT}"
 SYSUSERS = "/usr/lib/sysusers.d/trafficduplicator.conf"
 COMPLETION = "/usr/share/bash-completion/completions/trafficduplicator"
@@ -24,21 +23,22 @@ PAGES = [f"/usr/share/man/man{page.name[-1]}/{page.name}"
          for page in (REPOSITORY / "docs/man").iterdir()]
 EXAMPLES = [str(DOCUMENTS / "examples" / example.name)
             for example in (REPOSITORY / "config/examples").glob("*.config")]
-INSTALLED = {PROGRAM: 0o755, RULES_SCRIPT: 0o755, **dict.fromkeys(
-    (UNIT_FILE, SYSUSERS, str(CONFIG), COMPLETION, *PAGES, *EXAMPLES), 0o644)}
-
-
-def _make(target, *more):
-    # There is no compiler here: the program stays as it is, the libraries' headers are not missed.
-    return run("make", "-C", REPOSITORY, "-o", "build/trafficduplicator", "PKG_CONFIG=true",
-               target, "PREFIX=/usr", *more, timeout_s=scaled(15)).stdout
+PACKAGING = REPOSITORY / "packaging"
+HA_SCRIPTS = [PACKAGING / f"ha/trafficduplicator-{name}" for name in ("healthy", "announce", "drain")]
+OTHERS = [str(DOCUMENTS / path.relative_to(PACKAGING))
+          for folder in ("aws", "grafana", "ha", "prometheus")
+          for path in (PACKAGING / folder).rglob("*") if path.is_file() and path not in HA_SCRIPTS]
+INSTALLED = {**dict.fromkeys((PROGRAM, RULES_SCRIPT, *(
+    f"{pathlib.Path(RULES_SCRIPT).parent}/{path.name}" for path in HA_SCRIPTS)), 0o755),
+    **dict.fromkeys((UNIT_FILE, SYSUSERS, str(CONFIG), COMPLETION, *PAGES, *EXAMPLES, *OTHERS),
+                    0o644)}
 
 
 @pytest.fixture
 def reinstalled():
     """Whatever the test removes is back afterwards."""
     yield
-    _make("install")
+    make("install")
 
 
 def _assert_installed(root=""):
@@ -75,7 +75,7 @@ def test_shipped_config_starts():
 def test_uninstall_stops_the_daemon_and_leaves_nothing(running, reinstalled):
     CONFIG.write_bytes((REPOSITORY / "config/trafficduplicator.config").read_bytes())
     run("systemctl", "enable", UNIT)
-    _make("uninstall")
+    make("uninstall")
     assert not table_is_up()
     for path in (*INSTALLED, CONFIG.parent, pathlib.Path(RULES_SCRIPT).parent, DOCUMENTS,
                  f"/etc/systemd/system/multi-user.target.wants/{UNIT}"):
@@ -87,8 +87,8 @@ def test_uninstall_stops_the_daemon_and_leaves_nothing(running, reinstalled):
 
 def test_uninstall_keeps_a_changed_config_and_so_does_install(unit, reinstalled):
     unit.configure('{ "Mine" : {} }')
-    assert f"{CONFIG} was changed: kept" in _make("uninstall")
-    assert f"{CONFIG} is there already: kept" in _make("install")
+    assert f"{CONFIG} was changed: kept" in make("uninstall")
+    assert f"{CONFIG} is there already: kept" in make("install")
     assert CONFIG.read_text() == '{ "Mine" : {} }'
     _assert_installed()
     unit.configure((REPOSITORY / "config/trafficduplicator.config").read_text())
@@ -96,10 +96,10 @@ def test_uninstall_keeps_a_changed_config_and_so_does_install(unit, reinstalled)
 
 def test_destdir_is_all_that_is_touched(tmp_path):
     before = _listing("/etc"), _listing("/usr/lib/sysusers.d"), _listing("/lib/systemd/system")
-    _make("install", f"DESTDIR={tmp_path}")
+    make("install", f"DESTDIR={tmp_path}")
     _assert_installed(str(tmp_path))
     assert _listing(tmp_path) == sorted(path.lstrip("/") for path in INSTALLED)
-    _make("uninstall", f"DESTDIR={tmp_path}")
+    make("uninstall", f"DESTDIR={tmp_path}")
     assert _listing(tmp_path) == []
     assert before == (
         _listing("/etc"), _listing("/usr/lib/sysusers.d"), _listing("/lib/systemd/system"))
@@ -109,7 +109,7 @@ def test_destdir_is_all_that_is_touched(tmp_path):
 def test_prefix_moves_the_program_and_the_unit_follows(tmp_path, umask):
     previous = os.umask(umask)
     try:
-        _make("install", f"DESTDIR={tmp_path}", "PREFIX=/opt/td")
+        make("install", f"DESTDIR={tmp_path}", "PREFIX=/opt/td")
     finally:
         os.umask(previous)
     for folder in ("opt/td/sbin", "opt/td/lib/trafficduplicator", "etc/trafficduplicator"):

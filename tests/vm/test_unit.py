@@ -10,7 +10,8 @@ import subprocess
 
 import pytest
 
-from appliance import CONTROL_SOCKET, PROGRAM, UNIT, bound_queues, ruleset, table_is_up
+from appliance import (CONTROL_SOCKET, PROGRAM, TO_TWO_RECEIVERS, UNIT, bound_queues, ruleset,
+                       table_is_up)
 from lib.namespaces import run
 from lib.waiting import scaled
 
@@ -18,6 +19,7 @@ pytestmark = pytest.mark.vm
 
 CAP_NET_ADMIN, CAP_NET_RAW, CAP_PERFMON, CAP_BPF = 1 << 12, 1 << 13, 1 << 38, 1 << 39
 EXPOSURE_LIMIT = 2.0
+ERR, WARNING, INFO = 3, 4, 6
 
 
 def test_starts_with_queues_then_rules_then_ready_and_stops_in_reverse(unit, gate):
@@ -85,7 +87,8 @@ def test_sandbox_scores_well(unit, capsys):
 
 
 def test_unit_file_has_no_fault():
-    done = run("systemd-analyze", "verify", f"/lib/systemd/system/{UNIT}")
+    # The image has no manual pages.
+    done = run("systemd-analyze", "verify", "--man=no", f"/lib/systemd/system/{UNIT}")
     assert UNIT not in done.stderr, done.stderr
 
 
@@ -122,6 +125,27 @@ def test_bad_config_fails_the_start_with_every_error_in_the_journal(unit):
     assert unit.show("ExecMainStatus") == "3"
     assert unit.show("NRestarts") == "0"
     assert not table_is_up()
+
+
+def test_journal_has_the_levels(unit):
+    """Each of the daemon's lines under its own priority, as syslog(3) numbers them, and without it
+    in the text."""
+    unit.configure('{ "DuplicateSyslog" : { "SOURCEPORT" : "0" } }')
+    assert unit.call("start", check=False).returncode != 0
+    assert {level for level, text in unit.journal_entries() if ".config:1: " in text} == {ERR}
+
+    unit.configure(TO_TWO_RECEIVERS)
+    unit.call("start")
+    unit.configure('{ "DuplicateSyslog" : { "SOURCEPORT" : "0" } }')
+    assert unit.call("reload", check=False).returncode != 0
+    unit.wait_journal("stay in force")
+    unit.call("stop")
+    said = unit.journal_entries()
+    assert [level for level, text in said if text.endswith("ready")] == [INFO]
+    assert [level for level, text in said if "reload: refused" in text] == [WARNING]
+    assert {level for level, text in said if ".config:1: " in text} == {ERR}, "of ExecReload, too"
+    assert [level for level, text in said if text.endswith(": stopping")] == [INFO]
+    assert not [text for _, text in said if re.match(r"<|trafficduplicator: ", text)]
 
 
 def test_config_that_others_can_write_is_refused(unit):
