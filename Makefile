@@ -177,16 +177,18 @@ JOBS := -j$(shell nproc)
 PYTEST := TD_TIMEOUT_SCALE=3 $(PYTHON) -m pytest -p no:cacheprovider -q
 
 SHELL_SCRIPTS = iptables/trafficduplicator-rules packaging/bash-completion/trafficduplicator \
-	packaging/make-dist packaging/make-deb packaging/make-rpm \
-	packaging/container/start packaging/container/healthy \
+	packaging/make-dist packaging/make-deb packaging/make-rpm packaging/aws/prepare-image \
+	packaging/container/start packaging/container/healthy $(HA_SCRIPTS) \
 	tests/install-packages tests/unpack-packages tests/debian-sources tests/demo/run \
-	tests/bench/get-peers tests/container/run \
+	tests/bench/get-peers tests/aws/get-validators tests/container/run \
 	tests/vm/run tests/vm/make-image tests/vm/guest/run-tests
 
 .PHONY: check
 check:
 	tests/install-packages check browser
+	tests/unpack-packages build/engines keepalived bird2
 	tests/unpack-packages --alone build/engines prometheus
+	tests/aws/get-validators build/aws
 	shellcheck $(SHELL_SCRIPTS)
 	$(MAKE) $(JOBS) WERROR=-Werror all bench-tools browser-tools
 	$(MAKE) $(JOBS) WERROR=-Werror clang
@@ -198,7 +200,7 @@ check:
 		TD_WAY=$$way $(PYTEST) -n 10 -m 'not alone' tests/netns; \
 		TD_WAY=$$way $(PYTEST) -m alone tests/netns; \
 	done
-	$(PYTEST) -n 2 --dist loadfile tests/browser
+	$(PYTEST) -n 2 --dist loadfile tests/browser tests/aws
 	$(PYTEST) tests/bench tests/packages
 
 .PHONY: check-vm

@@ -13,12 +13,15 @@ CONFIG_INSTALLED := $(DESTDIR)$(CONFIG_DIR)/trafficduplicator.config
 UNIT := packaging/systemd/trafficduplicator.service
 MAN5 := docs/man/trafficduplicator.config.5
 MAN8 := docs/man/trafficduplicator.8 docs/man/trafficduplicator-rules.8
-SCRIPTS := iptables/trafficduplicator-rules
+HA_SCRIPTS := packaging/ha/trafficduplicator-healthy packaging/ha/trafficduplicator-announce \
+	packaging/ha/trafficduplicator-drain
+SCRIPTS := iptables/trafficduplicator-rules $(HA_SCRIPTS)
 
 # Examples, and what others are set up with: below DOCDIR as they lie here. They name LIBDIR as it is
 # with PREFIX=/usr.
 EXAMPLES := $(wildcard config/examples/*.config)
-OTHERS := $(wildcard packaging/grafana/* packaging/prometheus/*)
+OTHERS := $(wildcard packaging/aws/* packaging/grafana/* packaging/prometheus/*) \
+	$(filter-out $(HA_SCRIPTS),$(wildcard packaging/ha/*.* packaging/ha/*/*))
 DOCUMENTS := $(EXAMPLES:config/%=%) $(OTHERS:packaging/%=%)
 DOCUMENT_DIRS := $(patsubst %/,%,$(sort $(dir $(DOCUMENTS))))
 
@@ -63,5 +66,5 @@ uninstall:
 	@if cmp -s $(CONFIG) $(CONFIG_INSTALLED); then set -x; rm -f $(CONFIG_INSTALLED); \
 	elif [ -e $(CONFIG_INSTALLED) ]; then echo "$(CONFIG_INSTALLED) was changed: kept"; fi
 	@rmdir $(addprefix $(DESTDIR),$(LIBDIR) $(CONFIG_DIR) \
-		$(addprefix $(DOCDIR)/,$(DOCUMENT_DIRS)) $(DOCDIR)) 2>/dev/null || true
+		$(addprefix $(DOCDIR)/,$(DOCUMENT_DIRS)) $(DOCDIR)/ha $(DOCDIR)) 2>/dev/null || true
 	@$(call to_systemd,set -x; systemctl daemon-reload)

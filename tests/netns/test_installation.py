@@ -15,7 +15,7 @@ if not (REPOSITORY / "docs").exists():
     pytest.skip("the repository is not here: only the tests are", allow_module_level=True)
 
 PACKAGING = REPOSITORY / "packaging"
-HA_SCRIPTS = []
+HA_SCRIPTS = [PACKAGING / f"ha/trafficduplicator-{name}" for name in ("healthy", "announce", "drain")]
 CONFIG = "/etc/trafficduplicator/trafficduplicator.config"
 INSTALLED = {
     CONFIG: "config/trafficduplicator.config",
@@ -30,7 +30,7 @@ INSTALLED = {
     **{f"/usr/lib/trafficduplicator/{path.name}": f"packaging/ha/{path.name}" for path in HA_SCRIPTS},
     **{f"/usr/share/doc/trafficduplicator/{path.relative_to(PACKAGING)}":
        f"packaging/{path.relative_to(PACKAGING)}"
-       for folder in ("grafana", "prometheus")
+       for folder in ("aws", "grafana", "ha", "prometheus")
        for path in (PACKAGING / folder).rglob("*") if path.is_file() and path not in HA_SCRIPTS},
     **{f"/usr/share/man/man{path.name[-1]}/{path.name}": f"docs/man/{path.name}"
        for path in (REPOSITORY / "docs/man").iterdir()},
