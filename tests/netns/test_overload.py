@@ -147,7 +147,7 @@ def test_clients_of_another_worker(star, start):
         sent += 1
         time.sleep(0.001)  # the pace of a client, not a wait for anything
     flood.wait()
-    assert sent >= 100, "the flood was over too soon"
+    assert sent >= 30, "the flood was over too soon"
     found = daemon.wait_received(tried + FLOOD + sent, timeout_s=60)
     assert found["queue"]["dropped_kernel_pkts"] > FLOOD / 2
     served = [packets.view(p).source for p in capture.take_udp()]
