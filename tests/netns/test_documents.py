@@ -291,7 +291,8 @@ def test_keys(source, sections, heading):
     """The program's tables, the man page's lists and the tables of docs have the same keys."""
     keys = _table_keys(source)
     assert _keys(*sections) == keys
-    table = KEYS_PAGE.read_text(encoding="utf-8").partition(f"| {heading} |")[2].partition("\n\n")[0]
+    text = KEYS_PAGE.read_text(encoding="utf-8")
+    table = text.partition(f"| {heading} |")[2].partition("\n\n")[0]
     assert set(re.findall(r"^\| `([A-Z]+)` \|", table, re.MULTILINE)) == keys
 
 
@@ -335,7 +336,7 @@ def _findings():
 
 
 def test_findings_of_doctor():
-    """The page has every finding, and only what stands in the sources; README names such as exist."""
+    """The page has every finding, and only what the sources have; README names such as exist."""
     page = _table_names(FINDINGS_PAGE)
     assert len(page) == len(set(page))
     assert _findings() <= set(page), _findings() - set(page)
