@@ -158,6 +158,14 @@ void daemon_http_close(struct daemon *daemon);
 #define DAEMON_HTTP_SIZE 256
 const char *daemon_http_describe(const struct daemon *daemon, char text[static DAEMON_HTTP_SIZE]);
 
+/* daemon_requests.c: answers a request of the control socket (control_socket.h); context is the
+ * daemon. */
+enum control_answer daemon_on_request(void *context, const char *request, struct evbuffer *body);
+
+/* daemon_stop.c: takes the rules away, waits for what is queued, and gives everything back. Returns
+ * whether nothing was left behind. */
+bool daemon_stop(struct daemon *daemon);
+
 /* daemon_log.c: what libevent has to say goes to our log. */
 void daemon_log_open(void);
 /* Once a second: tells of packets that the kernel has dropped so far, and of lines held back. */

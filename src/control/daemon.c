@@ -23,8 +23,6 @@ enum {
 	EXIT_FINE = 0,
 	EXIT_FAILED = 1,
 	EXIT_INVALID_CONFIG = 3,
-	DRAIN_MS = 2000, /* longest wait for the queues to empty before the rules go */
-	DRAIN_STEP_MS = 5,
 };
 
 static void on_file_changed(void *context)
@@ -120,53 +118,6 @@ bool daemon_run_rules_script(struct daemon *daemon, const char *verb, const stru
 	return result == 0;
 }
 
-static enum control_answer answer_status(struct daemon *daemon, struct evbuffer *body)
-{
-	char *json = daemon_status_text(daemon, status_json);
-	enum control_answer answer = CONTROL_OK;
-
-	if (!json || evbuffer_add(body, json, strlen(json)) < 0) {
-		evbuffer_add_printf(body, "out of memory\n");
-		answer = CONTROL_ERROR;
-	}
-	free(json);
-	return answer;
-}
-
-/* The report goes to the one who asked; the log says that somebody did. */
-static enum control_answer answer_reload(struct daemon *daemon, struct evbuffer *body)
-{
-	enum control_answer answer = daemon_reload(daemon, body);
-
-	if (answer == CONTROL_OK)
-		log_info("reload: done, as asked for on the control socket");
-	else
-		log_warning(
-			"reload: refused; the one who asked on the control socket was told why");
-	return answer;
-}
-
-static enum control_answer on_request(void *context, const char *request, struct evbuffer *body)
-{
-	struct daemon *daemon = context;
-
-	if (daemon->stage != DAEMON_SERVING) {
-		evbuffer_add_printf(body, "%s\n", daemon_health(daemon));
-		return CONTROL_ERROR;
-	}
-	if (strcmp(request, "status") == 0)
-		return answer_status(daemon, body);
-	if (strcmp(request, "reload") == 0)
-		return answer_reload(daemon, body);
-	/* The text in force, for those who compare it with the file's. */
-	if (strcmp(request, "config") == 0) {
-		evbuffer_add(body, daemon->program.file.text, daemon->program.file.length);
-		return CONTROL_OK;
-	}
-	evbuffer_add_printf(body, "unknown request '%.40s'\n", request);
-	return CONTROL_ERROR;
-}
-
 /* However many of them come meanwhile, one reload is enough, and others have their turn between. */
 static void on_hangup(evutil_socket_t signal_number, short what, void *context)
 {
@@ -249,7 +200,7 @@ static bool open_sockets(struct daemon *daemon)
 	char error_text[DATAPATH_ERROR_BYTES];
 	int error;
 
-	error = control_socket_open(&daemon->control, daemon->base, socket_path, on_request,
+	error = control_socket_open(&daemon->control, daemon->base, socket_path, daemon_on_request,
 				    daemon);
 	if (error == -EADDRINUSE)
 		log_error("another trafficduplicator is running: it answers on %s", socket_path);
@@ -316,77 +267,6 @@ static void announce_ready(const struct daemon *daemon)
 	notify_send("READY=1");
 }
 
-/* Those who ask meanwhile are answered, by /healthz that we are stopping. */
-static void serve_for_a_moment(struct daemon *daemon)
-{
-	const struct timeval step = {.tv_usec = DRAIN_STEP_MS * 1000};
-
-	event_base_loopexit(daemon->base, &step);
-	event_base_loop(daemon->base, 0);
-}
-
-static void drain_queues(struct daemon *daemon)
-{
-	uint64_t until_ms = timer_now_ms() + DRAIN_MS;
-
-	do {
-		serve_for_a_moment(daemon);
-		if (datapath_queue_totals(daemon->datapath).waiting_pkts == 0)
-			return;
-	} while (timer_now_ms() < until_ms);
-	log_warning("packets still wait in a queue after %d ms: they are lost", DRAIN_MS);
-}
-
-/* The rules go while the queues are served and empty, so that no packet is lost with them. */
-static bool take_rules_down(struct daemon *daemon)
-{
-	if (!daemon->rules_up || daemon->options->no_rules)
-		return true;
-	if (daemon_run_rules_script(daemon, "pause", &daemon->program))
-		drain_queues(daemon);
-	return daemon_run_rules_script(daemon, "down", &daemon->program);
-}
-
-static void free_event(struct event *event)
-{
-	if (event)
-		event_free(event);
-}
-
-/* Returns whether nothing was left behind. */
-static bool stop(struct daemon *daemon)
-{
-	bool clean;
-
-	/* What runs changes no more, whatever else happens. */
-	autoreload_close(daemon->autoreload);
-	daemon_follow_close(daemon);
-	if (daemon->tick)
-		event_del(daemon->tick);
-	if (daemon->stage == DAEMON_STOPPING)
-		serve_for_a_moment(daemon);
-	daemon_fastpath_stop(daemon);
-	clean = take_rules_down(daemon);
-
-	datapath_close(daemon->datapath);
-	daemon_fastpath_close(daemon);
-	control_socket_close(daemon->control);
-	daemon_http_close(daemon);
-	daemon_history_close(daemon);
-	free_event(daemon->terminate);
-	free_event(daemon->interrupt);
-	free_event(daemon->hangup);
-	free_event(daemon->reload);
-	free_event(daemon->tick);
-	if (daemon->base)
-		event_base_free(daemon->base);
-	netview_free(daemon->netview);
-	free(daemon->is_up);
-	free(daemon->last_reload.report);
-	program_free(&daemon->program);
-	return clean;
-}
-
 /* Loads the configuration. Returns an exit code, having logged every error. */
 static int load(struct daemon *daemon)
 {
@@ -437,7 +317,7 @@ int daemon_run(const struct daemon_options *options)
 		log_limit_end();
 		notify_send("STOPPING=1");
 	}
-	if (!stop(&daemon) && code == EXIT_FINE)
+	if (!daemon_stop(&daemon) && code == EXIT_FINE)
 		code = EXIT_FAILED;
 	close(daemon.program_fd);
 	return code;

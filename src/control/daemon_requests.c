@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+#include "control/daemon_state.h"
+#include "control/log.h"
+
+#include <event2/buffer.h>
+#include <stdlib.h>
+#include <string.h>
+
+static enum control_answer answer_status(struct daemon *daemon, struct evbuffer *body)
+{
+	char *json = daemon_status_text(daemon, status_json);
+	enum control_answer answer = CONTROL_OK;
+
+	if (!json || evbuffer_add(body, json, strlen(json)) < 0) {
+		evbuffer_add_printf(body, "out of memory\n");
+		answer = CONTROL_ERROR;
+	}
+	free(json);
+	return answer;
+}
+
+/* The report goes to the one who asked; the log says that somebody did. */
+static enum control_answer answer_reload(struct daemon *daemon, struct evbuffer *body)
+{
+	enum control_answer answer = daemon_reload(daemon, body);
+
+	if (answer == CONTROL_OK)
+		log_info("reload: done, as asked for on the control socket");
+	else
+		log_warning(
+			"reload: refused; the one who asked on the control socket was told why");
+	return answer;
+}
+
+enum control_answer daemon_on_request(void *context, const char *request, struct evbuffer *body)
+{
+	struct daemon *daemon = context;
+
+	if (daemon->stage != DAEMON_SERVING) {
+		evbuffer_add_printf(body, "%s\n", daemon_health(daemon));
+		return CONTROL_ERROR;
+	}
+	if (strcmp(request, "status") == 0)
+		return answer_status(daemon, body);
+	if (strcmp(request, "reload") == 0)
+		return answer_reload(daemon, body);
+	/* The text in force, for those who compare it with the file's. */
+	if (strcmp(request, "config") == 0) {
+		evbuffer_add(body, daemon->program.file.text, daemon->program.file.length);
+		return CONTROL_OK;
+	}
+	evbuffer_add_printf(body, "unknown request '%.40s'\n", request);
+	return CONTROL_ERROR;
+}
