@@ -197,8 +197,8 @@ check:
 	$(MAKE) $(JOBS) -O --no-print-directory BUILD=build/asan SANITIZE=address,undefined unit
 	set -e; for way in $(CHECK_WAYS); do \
 		echo "copies by $$way:"; \
-		TD_WAY=$$way $(PYTEST) -n 10 -m 'not alone' tests/netns; \
-		TD_WAY=$$way $(PYTEST) -m alone tests/netns; \
+		TD_WAY=$$way $(PYTEST) -n 10 -m 'not alone' tests/netns tests/faults; \
+		TD_WAY=$$way $(PYTEST) -m alone tests/netns tests/faults; \
 	done
 	$(PYTEST) -n 2 --dist loadfile tests/browser tests/aws
 	$(PYTEST) tests/bench tests/packages
