@@ -28,8 +28,11 @@ WARNINGS := -Wall -Wextra -Wshadow -Wconversion
 CPPFLAGS += -Iinclude -D_GNU_SOURCE -DTRAFFICDUPLICATOR_VERSION='"$(VERSION)"'
 ifeq ($(SANITIZE),)
 CFLAGS ?= -O2 -g
-CPPFLAGS += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
-MODE_CFLAGS := $(HARDENING) -fPIE
+# Level 3 where compiler and libc know it; without optimisation there is none.
+FORTIFY := $(if $(call try,-O2 -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -include stdio.h),3,2)
+CPPFLAGS += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=$(FORTIFY)
+# The same sources give the same bytes, in whatever folder they lie.
+MODE_CFLAGS := $(HARDENING) -fPIE -ffile-prefix-map=$(CURDIR)=.
 MODE_LDFLAGS := -pie -Wl,-z,relro,-z,now
 else
 CFLAGS ?= -O1 -g
@@ -40,8 +43,8 @@ MODE_LDFLAGS := -fsanitize=$(SANITIZE) $(call try,-static-libasan) $(call try,-s
 endif
 
 # Targets that install what they lack, and then call make again.
-DRIVERS := demo check check-vm bench bench-quick screenshots browser-tools dist deb rpm container \
-	   check-container uninstall clean help
+DRIVERS := demo check check-vm bench bench-quick screenshots browser-tools sbom-schema dist deb rpm container \
+	   check-container lint sbom uninstall clean help
 ifneq ($(filter-out $(DRIVERS),$(or $(MAKECMDGOALS),all)),)
 ifneq ($(shell $(PKG_CONFIG) --exists $(LIBRARIES) && echo found),found)
 $(error libraries are missing. On Debian: sudo tests/install-packages build)
@@ -189,8 +192,8 @@ check:
 	tests/unpack-packages build/engines keepalived bird2
 	tests/unpack-packages --alone build/engines prometheus
 	tests/aws/get-validators build/aws
-	shellcheck $(SHELL_SCRIPTS)
-	$(MAKE) $(JOBS) WERROR=-Werror all bench-tools browser-tools
+	@$(MAKE) --no-print-directory lint-quick
+	$(MAKE) $(JOBS) WERROR=-Werror all bench-tools browser-tools sbom-schema
 	$(MAKE) $(JOBS) WERROR=-Werror clang
 	$(MAKE) $(JOBS) WERROR=-Werror asan
 	$(MAKE) $(JOBS) WERROR=-Werror tsan
@@ -219,12 +222,15 @@ help:
 	@echo 'sudo make check-vm  test the service in a virtual machine with Debian'"'"'s cloud kernel'
 	@echo 'sudo make bench-quick  the ratios that count, in three minutes; make bench: all, half an hour'
 	@echo 'sudo make screenshots   the pictures of the status page in docs/images, in six minutes'
+	@echo 'sudo make lint    what clang-tidy, cppcheck, shellcheck and gcc'"'"'s analyzer find in the sources'
 	@echo 'make deb, rpm     build a package for Debian or for Fedora: build/deb, build/rpm'
 	@echo 'sudo make container  build a container image: docs/container.md; check-container: test it'
 	@echo 'make dist         the source tarball: build/trafficduplicator-$(VERSION).tar.gz'
+	@echo 'make sbom         the libraries that the program is made of, in CycloneDX'
 	@echo 'sudo make install, uninstall   PREFIX ($(PREFIX)), DESTDIR'
 
 include packaging/install.mk
 include packaging/package.mk
+include tests/lint.mk
 
 -include $(OBJECTS:.o=.d) $(BUILD)/bpf/fastpath.bpf.d $(UNIT_TESTS:=.d)

@@ -407,8 +407,12 @@ int names_set(struct names *names, const char *const *hosts, size_t count)
 	names->count = drop_twins(table, (size_t)total);
 	for (size_t i = 0; i < names->count; i++)
 		table[i]->wanted = false;
-	for (size_t i = 0; i < count; i++)
-		find(names, hosts[i])->wanted = true;
+	for (size_t i = 0; i < count; i++) {
+		struct name *name = find(names, hosts[i]);
+
+		if (name) /* as each is by now */
+			name->wanted = true;
+	}
 	drop_unwanted(names);
 	schedule(names);
 	return 0;

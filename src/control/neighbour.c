@@ -30,7 +30,7 @@ struct answer {
 /* A question under way. */
 struct question {
 	struct nl_sock *socket;
-	struct answer *answer;
+	struct answer answer; /* the last one; empty: none */
 	bool refused; /* the kernel has an error, not an answer */
 };
 
@@ -114,7 +114,7 @@ static int on_answer(struct nl_msg *message, void *context)
 {
 	struct question *question = context;
 
-	return read_answer(nlmsg_hdr(message), question->answer) ? NL_OK : NL_SKIP;
+	return read_answer(nlmsg_hdr(message), &question->answer) ? NL_OK : NL_SKIP;
 }
 
 /* Sends a message about a neighbour, and takes the answer. Returns 0, also where the kernel
@@ -166,7 +166,7 @@ static struct sockaddr_ll judge(const struct answer *answer, const struct sockad
  */
 static int probe(struct question *question, const struct neighbour *neighbour)
 {
-	const struct answer *now = question->answer;
+	const struct answer *now = &question->answer;
 	const struct ndmsg wanted = {.ndm_state = NUD_PROBE, .ndm_flags = now->flags & NTF_ROUTER};
 
 	if (now->flags & NTF_EXT_LEARNED || now->more_flags & NTF_EXT_MANAGED)
@@ -176,28 +176,26 @@ static int probe(struct question *question, const struct neighbour *neighbour)
 
 static int resolve(struct question *question, struct neighbour *neighbour)
 {
-	struct answer answer = {0};
 	int result;
 
-	question->answer = &answer;
+	question->answer = (struct answer){0};
 	result = ask(question, neighbour, RTM_GETNEIGH, 0, &(struct ndmsg){0});
-	neighbour->link = judge(&answer, &neighbour->link);
-	if (result == 0 && answer.state & TO_CONFIRM)
+	neighbour->link = judge(&question->answer, &neighbour->link);
+	if (result == 0 && question->answer.state & TO_CONFIRM)
 		result = probe(question, neighbour);
 	return result;
 }
 
 static int refresh(struct question *question, struct neighbour *neighbour)
 {
-	struct answer answer = {0};
 	int result;
 
 	if (neighbour->link.sll_ifindex == 0)
 		return 0;
-	question->answer = &answer;
+	question->answer = (struct answer){0};
 	result = ask(question, neighbour, RTM_GETNEIGH, 0, &(struct ndmsg){0});
 	/* What the administrator has set is not to be asked for. */
-	if (result == 0 && answer.state == NUD_REACHABLE)
+	if (result == 0 && question->answer.state == NUD_REACHABLE)
 		result = probe(question, neighbour);
 	return result;
 }

@@ -185,14 +185,14 @@ int resolver_ask(struct resolver *resolver, const char *host, resolver_answered 
 
 void resolver_close(struct resolver *resolver)
 {
-	struct question *question;
+	struct question *question, *next;
 
 	if (!resolver)
 		return;
 	if (resolver->dns)
 		evdns_base_free(resolver->dns, 0);
-	while ((question = LIST_FIRST(&resolver->questions))) {
-		LIST_REMOVE(question, all);
+	for (question = LIST_FIRST(&resolver->questions); question; question = next) {
+		next = LIST_NEXT(question, all);
 		free(question);
 	}
 	free(resolver);

@@ -255,6 +255,7 @@ static void read_destination(const struct config_value *value, void *target)
 	if (!destination.name)
 		destination.name = strdup(config_destination_place(&destination, place));
 	if (destination.name) {
+		/* The list has the strings. NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
 		add(destinations, value, &parts);
 	} else {
 		config_report_no_memory(value->report);

@@ -50,6 +50,7 @@ static void read_entry(const struct config_value *value, void *target)
 	}
 	name = json_object_get_string(value->json);
 	for (size_t i = 0; i < rule->interface_count; i++) {
+		/* All of them are names. NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker) */
 		if (strcmp(rule->interfaces[i], name) != 0)
 			continue;
 		config_read_place(entries->list, entries->nodes[i], &other);

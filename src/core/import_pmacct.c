@@ -56,7 +56,7 @@ static void read_pair(struct import_draft *draft, struct import_span pair, struc
 		why = "not a key of tee_receivers that has an equivalent; see what it is for";
 	else if (value->at)
 		why = "the key stands twice in this line; write it once";
-	if (why) {
+	if (!value || why) {
 		import_draft_problem(draft, "%s: %s", import_span_quote(pair, shown), why);
 		pool->misread = true;
 		return;

@@ -144,6 +144,7 @@ static bool fill_destinations(struct ruleset *ruleset, const struct config *conf
 static bool has_interface(const struct ruleset *ruleset, const char *name)
 {
 	for (size_t i = 0; i < ruleset->interface_count; i++)
+		/* All of them are names. NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker) */
 		if (strcmp(ruleset->interfaces[i], name) == 0)
 			return true;
 	return false;
