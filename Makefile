@@ -17,7 +17,7 @@ PKG_CONFIG ?= pkg-config
 # Debian's own, which has its pytest and scapy; another may come first in PATH.
 PYTHON := /usr/bin/python3
 LIBRARIES := json-c libmnl libnetfilter_queue libnl-3.0 libnl-route-3.0 libevent_core libevent_extra \
-	     libcap-ng ncursesw libbpf
+	     libcap-ng libseccomp ncursesw libbpf
 
 # What the compiler lacks of these, it is not given: `hardening` asks it once.
 try = $(shell echo 'int main(void){return 0;}' | $(CC) -Werror $(1) -x c - -o /dev/null 2>/dev/null && echo '$(1)')
@@ -36,6 +36,7 @@ MODE_CFLAGS := $(HARDENING) -fPIE -ffile-prefix-map=$(CURDIR)=.
 MODE_LDFLAGS := -pie -Wl,-z,relro,-z,now
 else
 CFLAGS ?= -O1 -g
+CPPFLAGS += -DTRAFFICDUPLICATOR_INSTRUMENTED
 MODE_CFLAGS := -fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all
 # Inside the program the sanitizer starts in less time, which hundreds of starts of a test run have.
 MODE_LDFLAGS := -fsanitize=$(SANITIZE) $(call try,-static-libasan) $(call try,-static-libubsan) \

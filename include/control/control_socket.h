@@ -32,7 +32,8 @@ typedef enum control_answer control_socket_handler(void *context, const char *re
  */
 int control_socket_open(struct control_socket **control, struct event_base *base, const char *path,
 			control_socket_handler *handler, void *context);
-/* Closes, and removes the file. */
+/* Closes. The file is left for those to remove who may (helper_remove_socket), or for the next one
+ * to replace. */
 void control_socket_close(struct control_socket *control);
 
 /* How long a client waits: a daemon with a large configuration takes its time to load it anew. */

@@ -24,6 +24,7 @@
 enum daemon_stage { DAEMON_STARTING, DAEMON_SERVING, DAEMON_STOPPING };
 
 struct daemon_http;
+struct helper;
 
 struct daemon {
 	const struct daemon_options *options;
@@ -31,6 +32,8 @@ struct daemon {
 	struct program program; /* in force */
 	struct netview *netview;
 	uint8_t *is_up; /* per destination of program.ruleset */
+	struct helper *helper;
+	struct event *helper_ended;
 	struct event_base *base;
 	struct control_socket *control;
 	struct netmon *netmon;
@@ -66,6 +69,19 @@ struct daemon {
 bool daemon_run_rules_script(struct daemon *daemon, const char *verb,
 			     const struct program *program);
 void daemon_apply_settings(struct daemon *daemon);
+
+/*
+ * daemon_confine.c: starts the helper, before anything else is opened. Returns false, having logged
+ * why.
+ */
+bool daemon_helper_start(struct daemon *daemon);
+/* Gives up all that serving does not need: from here on no file can be opened but to be read, and
+ * no process started. Before threads are. Returns false, having logged why. */
+bool daemon_confine(struct daemon *daemon);
+void daemon_helper_end(struct daemon *daemon);
+#define DAEMON_HELPER_IS_GONE                                                                      \
+	"the helper process is gone, without which the netfilter rules cannot be changed: "        \
+	"restart the daemon"
 
 /*
  * daemon_follow.c: opens what listens to the world: network, names, health. Before privileges are
@@ -153,6 +169,12 @@ void daemon_http_follow(struct daemon *daemon, struct evbuffer *report);
 /* Once a second. */
 void daemon_http_retry(struct daemon *daemon);
 void daemon_http_close(struct daemon *daemon);
+
+/*
+ * daemon_exposure.c: one warning where rules in force are open to the Internet (control/exposure.h),
+ * to report, or to the log where that is NULL.
+ */
+void daemon_exposure_warn(const struct daemon *daemon, struct evbuffer *report);
 
 /* "127.0.0.1:9514", "off", or "unavailable: " and why; written to text where need be. */
 #define DAEMON_HTTP_SIZE 256

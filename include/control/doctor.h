@@ -78,6 +78,7 @@ void doctor_check_kernel(const struct doctor *doctor, struct doctor_report *repo
 void doctor_check_rules(const struct doctor *doctor, struct doctor_report *report);
 void doctor_check_queue(const struct doctor *doctor, struct doctor_report *report);
 void doctor_check_settings(const struct doctor *doctor, struct doctor_report *report);
+void doctor_check_exposure(const struct doctor *doctor, struct doctor_report *report);
 void doctor_check_ways(const struct doctor *doctor, struct doctor_report *report);
 void doctor_check_firewall(const struct doctor *doctor, struct doctor_report *report);
 void doctor_check_arrivals(const struct doctor *doctor, struct doctor_report *report);

@@ -9,12 +9,25 @@
  */
 const char *privileges_missing(void);
 
+enum privileges_role {
+	/* CAP_NET_ADMIN, which every verdict needs (net/netfilter/nfnetlink.c). The kernel asks for
+	 * no more to attach the program at the ingress that was loaded before (BPF_LINK_CREATE in
+	 * kernel/bpf/syscall.c; measured with kernel.unprivileged_bpf_disabled 1 and 2). The user
+	 * root also keeps CAP_DAC_READ_SEARCH: a reload and AUTORELOAD read the configuration that
+	 * it named, in whose folder ever. Nothing is inherited: the daemon starts no program. */
+	PRIVILEGES_DAEMON,
+	/* CAP_NET_ADMIN, inherited by the rules script (nft asks for it). The user root also keeps
+	 * its access to other users' files: the script and the control socket may lie there. */
+	PRIVILEGES_HELPER,
+};
+
 /*
- * Gives up all but CAP_NET_ADMIN, which every verdict needs: permitted, effective, inheritable and
- * ambient. The user root also keeps its access to other users' files. Must run before threads
- * start, since capabilities are a thread's own. Returns 0 or -errno; on an error nothing may be
- * assumed, and the daemon must not go on.
+ * Gives up all other capabilities: permitted, effective, inheritable and ambient; and where the
+ * process may (CAP_SETPCAP, as root has it), also what could bring them back: the bounding set, and
+ * that root has capabilities for being root (SECBIT_NOROOT and its like, locked; capabilities(7)).
+ * Must run before threads start, since capabilities are a thread's own. Returns 0 or -errno; on an
+ * error nothing may be assumed, and the process must not go on.
  */
-int privileges_drop(void);
+int privileges_drop(enum privileges_role role);
 
 #endif

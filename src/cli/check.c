@@ -2,6 +2,7 @@
 #include "cli/load.h"
 #include "cli/verbs.h"
 #include "control/cpus.h"
+#include "control/exposure.h"
 #include "control/log.h"
 #include "core/fastpath_tables.h"
 #include "core/ruleset.h"
@@ -54,6 +55,15 @@ static void warn_of_http(const char *path, const struct config_settings *setting
 			    config_http_format(settings, where));
 }
 
+static void warn_of_open_rule(void *context, const struct exposure_finding *finding)
+{
+	const char *path = context;
+	char text[EXPOSURE_TEXT_SIZE];
+
+	log_warning("%s:%u: rule \"%s\": %s", path, finding->rule->line, finding->rule->name,
+		    exposure_describe(finding, text));
+}
+
 int verb_check(const struct options *options)
 {
 	struct config *config;
@@ -64,6 +74,8 @@ int verb_check(const struct options *options)
 	if (code != EXIT_FINE)
 		return code;
 	warn_of_http(options->config_path, &config->settings);
+	/* By what this machine is like; another one, or one that does not say, leaves it silent. */
+	exposure_examine(config, warn_of_open_rule, (void *)options->config_path);
 	description = config_describe(config, cpus_usable());
 	if (description) {
 		fputs(description, stdout);

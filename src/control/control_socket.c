@@ -307,6 +307,7 @@ int control_socket_open(struct control_socket **out, struct event_base *base, co
 		     control);
 	evtimer_assign(&control->accept_again, base, on_accept_again, control);
 	if (event_add(&control->acceptable, NULL) < 0) {
+		unlink(path);
 		control_socket_close(control);
 		return -ENOMEM;
 	}
@@ -325,7 +326,6 @@ void control_socket_close(struct control_socket *control)
 		client_close(client);
 	event_del(&control->acceptable);
 	event_del(&control->accept_again);
-	unlink(control->address.sun_path);
 	close(control->fd);
 	free(control);
 }

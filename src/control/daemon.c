@@ -3,6 +3,7 @@
 
 #include "control/cpus.h"
 #include "control/daemon_state.h"
+#include "control/helper.h"
 #include "control/log.h"
 #include "control/notify.h"
 #include "control/preflight.h"
@@ -105,14 +106,13 @@ bool daemon_run_rules_script(struct daemon *daemon, const char *verb, const stru
 	/* It may take seconds, and be run again at once. */
 	feed_watchdog(daemon);
 	daemon_fastpath_beat(daemon);
-	result = rules_script_run(daemon->options->rules_script, verb,
-				  &(struct rules_script_input){
-					  .config_text = program->file.text,
-					  .config_length = program->file.length,
-					  .worker_count = datapath_worker_count(daemon->datapath),
-					  .program_fd = daemon->program_fd,
-					  .resolved = resolved ? resolved : "",
-				  });
+	result = helper_run_script(daemon->helper, verb,
+				   &(struct helper_script_input){
+					   .config_text = program->file.text,
+					   .config_length = program->file.length,
+					   .worker_count = datapath_worker_count(daemon->datapath),
+					   .resolved = resolved ? resolved : "",
+				   });
 	free(resolved);
 	daemon_fastpath_beat(daemon);
 	return result == 0;
@@ -217,10 +217,7 @@ static bool open_sockets(struct daemon *daemon)
 	if (!daemon_follow_open(daemon))
 		return false;
 	daemon_http_open(daemon);
-	error = privileges_drop();
-	if (error)
-		log_error("cannot give up privileges: %s", strerror(-error));
-	return !error;
+	return daemon_confine(daemon);
 }
 
 /* Sockets and queues, then workers, then rules: no packet is queued that nobody serves. */
@@ -246,6 +243,7 @@ static bool start(struct daemon *daemon)
 		return false;
 	}
 	preflight_warn(daemon->program.config);
+	daemon_exposure_warn(daemon, NULL);
 	/* Also what a failed attempt may have left is taken down in the end. */
 	daemon->rules_up = true;
 	if (!daemon_run_rules_script(daemon, "up", &daemon->program))
@@ -306,7 +304,7 @@ int daemon_run(const struct daemon_options *options)
 	daemon_log_open();
 	code = load(&daemon);
 	if (code == EXIT_FINE)
-		code = start(&daemon) ? EXIT_FINE : EXIT_FAILED;
+		code = daemon_helper_start(&daemon) && start(&daemon) ? EXIT_FINE : EXIT_FAILED;
 	if (code == EXIT_FINE) {
 		daemon.stage = DAEMON_SERVING;
 		daemon.workers_heard_ms = timer_now_ms();

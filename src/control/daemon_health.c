@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Whether packets can be duplicated. */
 #include "control/daemon_state.h"
+#include "control/helper.h"
 #include "control/timer.h"
 
 /* A worker is asked once a second. */
@@ -39,6 +40,8 @@ const char *daemon_health(const struct daemon *daemon)
 		return "stopping";
 	if (timer_now_ms() - daemon->workers_heard_ms > SILENCE_MAX_MS)
 		return "a worker does not answer";
+	if (helper_is_lost(daemon->helper))
+		return DAEMON_HELPER_IS_GONE;
 	if (daemon->rules_stale)
 		return "the netfilter rules could not be brought up to date: see the log";
 	return nothing_to_do(daemon);

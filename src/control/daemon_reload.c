@@ -133,6 +133,7 @@ enum control_answer daemon_reload(struct daemon *daemon, struct evbuffer *report
 		free(changes);
 		daemon_apply_settings(daemon);
 		daemon_http_follow(daemon, report);
+		daemon_exposure_warn(daemon, report);
 		answer = CONTROL_OK;
 	}
 	if (answer != CONTROL_OK)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "control/daemon_state.h"
+#include "control/helper.h"
 #include "control/log.h"
 #include "control/timer.h"
 
@@ -63,6 +64,9 @@ bool daemon_stop(struct daemon *daemon)
 
 	datapath_close(daemon->datapath);
 	daemon_fastpath_close(daemon);
+	/* Where we had none, the file is another's. */
+	if (daemon->control)
+		helper_remove_socket(daemon->helper);
 	control_socket_close(daemon->control);
 	daemon_http_close(daemon);
 	daemon_history_close(daemon);
@@ -71,6 +75,7 @@ bool daemon_stop(struct daemon *daemon)
 	free_event(daemon->hangup);
 	free_event(daemon->reload);
 	free_event(daemon->tick);
+	daemon_helper_end(daemon);
 	if (daemon->base)
 		event_base_free(daemon->base);
 	netview_free(daemon->netview);

@@ -39,6 +39,7 @@ static const struct check checks[] = {
 	{"rules", NEEDS_ADMIN | NEEDS_IN_FORCE, doctor_check_rules},
 	{"queue", NEEDS_ADMIN | NEEDS_IN_FORCE, doctor_check_queue},
 	{"settings", NEEDS_CONFIG, doctor_check_settings},
+	{"clients", NEEDS_CONFIG, doctor_check_exposure},
 	{"destinations", NEEDS_CONFIG, doctor_check_ways},
 	{"firewall", NEEDS_ADMIN | NEEDS_CONFIG, doctor_check_firewall},
 	{"firewall", NEEDS_ADMIN | NEEDS_CONFIG, doctor_check_arrivals},

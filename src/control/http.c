@@ -3,6 +3,7 @@
 
 #include "control/http_bodies.h"
 #include "control/http_clients.h"
+#include "control/http_host.h"
 #include "control/timer.h"
 
 #include <errno.h>
@@ -10,6 +11,7 @@
 #include <event2/http.h>
 #include <event2/http_struct.h>
 #include <event2/listener.h>
+#include <limits.h>
 #include <malloc.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -59,6 +61,7 @@ struct http {
 	size_t route_count;
 	struct shared *shared; /* per route */
 	void *context;
+	char machine[HOST_NAME_MAX + 1]; /* its host name; "": not known */
 };
 
 static void on_accept_again(evutil_socket_t fd, short what, void *context)
@@ -127,6 +130,8 @@ static void on_complete(struct evhttp_request *request, void *context)
 	http_clients_ended(http->clients);
 }
 
+#define STATUS_MISDIRECTED 421 /* RFC 9110 15.5.20 */
+
 static const char *reason_of(int status)
 {
 	switch (status) {
@@ -138,6 +143,8 @@ static const char *reason_of(int status)
 		return "Method Not Allowed";
 	case HTTP_SERVUNAVAIL:
 		return "Service Unavailable";
+	case STATUS_MISDIRECTED:
+		return "Misdirected Request";
 	default:
 		return "Internal Server Error";
 	}
@@ -265,9 +272,17 @@ static void on_request(struct evhttp_request *request, void *context)
 	const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(request);
 	const char *path = uri ? evhttp_uri_get_path(uri) : NULL;
 	enum evhttp_cmd_type method = evhttp_request_get_command(request);
+	const struct evkeyvalq *headers = evhttp_request_get_input_headers(request);
+	struct evhttp_connection *connection = evhttp_request_get_connection(request);
+	const int fd = bufferevent_getfd(evhttp_connection_get_bufferevent(connection));
 	struct http *http = context;
 
 	evhttp_request_set_on_complete_cb(request, on_complete, http);
+	if (http_host_is_led_here(fd, evhttp_find_header(headers, "Host"), http->machine)) {
+		reply_text(request, STATUS_MISDIRECTED,
+			   "not under this name: use localhost or the address\n");
+		return;
+	}
 	for (size_t i = 0; path && i < http->route_count; i++) {
 		if (strcmp(path, http->routes[i].path) != 0)
 			continue;
@@ -319,6 +334,8 @@ struct http *http_create(struct event_base *base, const struct http_route *route
 		.route_count = count,
 		.context = context,
 	};
+	if (gethostname(http->machine, sizeof(http->machine)) < 0)
+		http->machine[0] = '\0';
 	if (set_up(http))
 		return http;
 	http_free(http);

@@ -4,8 +4,10 @@
 #include <cap-ng.h>
 #include <errno.h>
 #include <linux/capability.h>
+#include <linux/securebits.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #define START_MESSAGE(what)                                                                        \
@@ -29,29 +31,65 @@ const char *privileges_missing(void)
 	return START_MESSAGE("CAP_NET_ADMIN (to queue packets) and CAP_NET_RAW (to send copies)");
 }
 
-int privileges_drop(void)
+static bool has_capability(unsigned capability)
 {
-	static const unsigned file_access[] = {CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH};
+	return capng_have_capability(CAPNG_PERMITTED, capability) != 0;
+}
+
+/* What a role keeps, of what there is: CAP_NET_ADMIN comes first. Returns how many. */
+static unsigned choose(enum privileges_role role, unsigned kept[static 3])
+{
+	unsigned count = 0;
+
+	kept[count++] = CAP_NET_ADMIN;
+	/* A user of our own never has these. */
+	if (geteuid() == 0 && has_capability(CAP_DAC_READ_SEARCH))
+		kept[count++] = CAP_DAC_READ_SEARCH;
+	if (geteuid() == 0 && role == PRIVILEGES_HELPER && has_capability(CAP_DAC_OVERRIDE))
+		kept[count++] = CAP_DAC_OVERRIDE;
+	return count;
+}
+
+static bool is_among(unsigned capability, const unsigned *kept, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (kept[i] == capability)
+			return true;
+	return false;
+}
+
+/* Shuts the ways by which a program that is executed could have more than what is kept. Returns 0
+ * or -errno. */
+static int bar_the_way_back(const unsigned *kept, unsigned count)
+{
+	const unsigned long bits = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP |
+				   SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED;
+
+	for (unsigned capability = 0; prctl(PR_CAPBSET_READ, capability) >= 0; capability++)
+		if (!is_among(capability, kept, count) && prctl(PR_CAPBSET_DROP, capability) < 0)
+			return -errno;
+	return prctl(PR_SET_SECUREBITS, bits) < 0 ? -errno : 0;
+}
+
+int privileges_drop(enum privileges_role role)
+{
 	const capng_select_t sets = CAPNG_SELECT_CAPS | CAPNG_SELECT_AMBIENT;
-	bool had[2] = {false};
+	unsigned kept[3], count;
+	/* Ambient needs inheritable (capabilities(7)). */
+	unsigned types = CAPNG_EFFECTIVE | CAPNG_PERMITTED |
+			 (role == PRIVILEGES_HELPER ? CAPNG_INHERITABLE | CAPNG_AMBIENT : 0);
+	int error = 0;
 
 	if (capng_get_caps_process() < 0)
 		return -EPERM;
-	/* Where we are root, root's way to other users' files stays: script, configuration and
-	 * control socket may lie in somebody's folder. A user of our own never has it. */
-	for (unsigned i = 0; i < 2; i++)
-		had[i] = geteuid() == 0 && capng_have_capability(CAPNG_PERMITTED, file_access[i]);
+	count = choose(role, kept);
+	if (capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP))
+		error = bar_the_way_back(kept, role == PRIVILEGES_HELPER ? count : 0);
+	if (error)
+		return error;
 	capng_clear(sets);
-	for (unsigned i = 0; i < 2; i++)
-		if (had[i] &&
-		    capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, file_access[i]) < 0)
+	for (unsigned i = 0; i < count; i++)
+		if (capng_update(CAPNG_ADD, (capng_type_t)types, kept[i]) < 0)
 			return -EPERM;
-	/* Ambient needs inheritable (capabilities(7)); with both, the rules script keeps the right
-	 * to change rules where the daemon is not root. */
-	if (capng_update(CAPNG_ADD,
-			 CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_INHERITABLE | CAPNG_AMBIENT,
-			 CAP_NET_ADMIN) < 0 ||
-	    capng_apply(sets) < 0)
-		return -EPERM;
-	return 0;
+	return capng_apply(sets) < 0 ? -EPERM : 0;
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "control/rules_script.h"
 
-#include "control/log.h"
 #include "control/timer.h"
 
 #include <errno.h>
@@ -9,69 +8,45 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Below the unit's WatchdogSec: meanwhile nothing else is served here. */
-enum { TIMEOUT_MS = 8000 };
-
-/* A script that says more than this has lost its way. */
-enum { OUTPUT_MAX_BYTES = 16 * 1024 };
-
-/* A descriptor from which the script can open the text like a file, or -errno. */
-static int text_as_file(const char *text, size_t length)
+bool rules_script_is_verb(const char *verb)
 {
-	int fd = memfd_create("trafficduplicator.config", MFD_CLOEXEC);
-
-	if (fd < 0)
-		return -errno;
-	while (length > 0) {
-		ssize_t written = write(fd, text, length);
-
-		if (written < 0) {
-			int error = -errno;
-
-			close(fd);
-			return error;
-		}
-		text += written;
-		length -= (size_t)written;
-	}
-	return fd;
+	return strcmp(verb, "up") == 0 || strcmp(verb, "pause") == 0 || strcmp(verb, "down") == 0;
 }
 
 /* The script asks the program that runs it for the rules, not another version in the PATH, nor one
  * that an upgrade has put in its place. */
-static int set_environment(const struct rules_script_input *input)
+static int set_environment(const struct rules_script_order *order)
 {
 	char path[32], workers[16];
 
-	snprintf(path, sizeof(path), "/dev/fd/%d", input->program_fd);
-	snprintf(workers, sizeof(workers), "%u", input->worker_count);
+	snprintf(path, sizeof(path), "/dev/fd/%d", order->program_fd);
+	snprintf(workers, sizeof(workers), "%u", order->worker_count);
 	if (setenv("TRAFFICDUPLICATOR", path, 1) < 0 ||
 	    setenv("TRAFFICDUPLICATOR_WORKERS", workers, 1) < 0 ||
-	    setenv("TRAFFICDUPLICATOR_RESOLVED", input->resolved, 1) < 0)
+	    setenv("TRAFFICDUPLICATOR_RESOLVED", order->resolved, 1) < 0)
 		return -errno;
 	return 0;
 }
 
 /* Returns the child's pid or -errno. */
-static pid_t spawn(const char *script, const char *verb, int config_fd, int program_fd, int said_fd)
+static pid_t spawn(const char *script, const struct rules_script_order *order, int said_fd)
 {
+	static const int signals[] = {SIGPIPE, SIGHUP, SIGINT, SIGTERM};
 	char config_path[32];
-	char *arguments[] = {(char *)script, (char *)verb, "-c", config_path, NULL};
+	char *arguments[] = {(char *)script, (char *)order->verb, "-c", config_path, NULL};
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
-	sigset_t none, pipe_signal;
+	sigset_t none, ignored;
 	pid_t pid;
 	int error;
 
-	snprintf(config_path, sizeof(config_path), "/dev/fd/%d", config_fd);
+	snprintf(config_path, sizeof(config_path), "/dev/fd/%d", order->config_fd);
 	sigemptyset(&none);
 	posix_spawn_file_actions_init(&actions);
 	posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
@@ -80,13 +55,15 @@ static pid_t spawn(const char *script, const char *verb, int config_fd, int prog
 	/* Onto themselves: that is how a descriptor is handed on (posix_spawn(3posix)). This one
 	 * tells that it has ended, wherever its output goes. */
 	posix_spawn_file_actions_adddup2(&actions, said_fd, said_fd);
-	posix_spawn_file_actions_adddup2(&actions, config_fd, config_fd);
-	posix_spawn_file_actions_adddup2(&actions, program_fd, program_fd);
+	posix_spawn_file_actions_adddup2(&actions, order->config_fd, order->config_fd);
+	posix_spawn_file_actions_adddup2(&actions, order->program_fd, order->program_fd);
 	posix_spawnattr_init(&attributes);
 	posix_spawnattr_setsigmask(&attributes, &none);
-	sigemptyset(&pipe_signal);
-	sigaddset(&pipe_signal, SIGPIPE);
-	posix_spawnattr_setsigdefault(&attributes, &pipe_signal);
+	/* What we ignore is none of the script's business. */
+	sigemptyset(&ignored);
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		sigaddset(&ignored, signals[i]);
+	posix_spawnattr_setsigdefault(&attributes, &ignored);
 	/* A process group of its own: a Ctrl-C is for us, and the script has to finish its work. */
 	posix_spawnattr_setpgroup(&attributes, 0);
 	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
@@ -97,14 +74,8 @@ static pid_t spawn(const char *script, const char *verb, int config_fd, int prog
 	return error ? -error : pid;
 }
 
-/* What the script has said. */
-struct output {
-	char text[OUTPUT_MAX_BYTES + 1];
-	size_t length;
-};
-
 /* Takes in what there is to read; what is too much is read and lost. Returns false at the end. */
-static bool take_output(int pipe_fd, struct output *output)
+static bool take_output(int pipe_fd, struct rules_script_output *output)
 {
 	char spare[512];
 	size_t room = sizeof(output->text) - 1 - output->length;
@@ -118,10 +89,10 @@ static bool take_output(int pipe_fd, struct output *output)
 
 /* Reads until the other end of the pipe is closed, which the script and all that it has started
  * hold for as long as they run. Returns false when they take too long. */
-static bool read_to_end(int pipe_fd, struct output *output)
+static bool read_to_end(int pipe_fd, struct rules_script_output *output)
 {
 	struct pollfd fd = {.fd = pipe_fd, .events = POLLIN};
-	uint64_t now_ms = timer_now_ms(), deadline_ms = now_ms + TIMEOUT_MS;
+	uint64_t now_ms = timer_now_ms(), deadline_ms = now_ms + RULES_SCRIPT_TIMEOUT_MS;
 
 	/* Signals of ours, a reload or a stop, make it no longer. */
 	for (; now_ms < deadline_ms; now_ms = timer_now_ms()) {
@@ -136,7 +107,7 @@ static bool read_to_end(int pipe_fd, struct output *output)
 }
 
 /* Waits for the script. Returns 0, 1 where it failed, or -errno. */
-static int wait_for(pid_t pid, int pipe_fd, struct output *output)
+static int wait_for(pid_t pid, int pipe_fd, struct rules_script_output *output)
 {
 	bool ended = read_to_end(pipe_fd, output);
 	int status;
@@ -151,37 +122,20 @@ static int wait_for(pid_t pid, int pipe_fd, struct output *output)
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : 1;
 }
 
-/* What the script says belongs to the event that it was run. */
-static void log_result(const char *script, const char *verb, int result,
-		       const struct output *output)
+int rules_script_run(const char *script, const struct rules_script_order *order,
+		     struct rules_script_output *output)
 {
-	static const char before[] = ""; /* it gives its own name */
-
-	log_lines(result ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, before, output->text);
-	if (result < 0)
-		log_error("rules script %s %s: %s", script, verb, strerror(-result));
-	else if (result > 0)
-		log_error("rules script %s %s failed", script, verb);
-}
-
-int rules_script_run(const char *script, const char *verb, const struct rules_script_input *input)
-{
-	int fd = text_as_file(input->config_text, input->config_length);
-	int result = fd < 0 ? fd : set_environment(input);
-	struct output output = {0};
-	int ends[2];
+	int result = set_environment(order), ends[2];
 	pid_t pid;
 
+	*output = (struct rules_script_output){0};
 	if (!result && pipe2(ends, O_CLOEXEC) < 0)
 		result = -errno;
-	if (!result) {
-		pid = spawn(script, verb, fd, input->program_fd, ends[1]);
-		close(ends[1]);
-		result = pid < 0 ? (int)pid : wait_for(pid, ends[0], &output);
-		close(ends[0]);
-	}
-	if (fd >= 0)
-		close(fd);
-	log_result(script, verb, result, &output);
+	if (result)
+		return result;
+	pid = spawn(script, order, ends[1]);
+	close(ends[1]);
+	result = pid < 0 ? (int)pid : wait_for(pid, ends[0], output);
+	close(ends[0]);
 	return result;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/rules_sets.h"
 
+#include "core/config_clients.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -95,47 +97,6 @@ static bool select_ports(struct selector *selector, const struct config_rule *ru
 	return true;
 }
 
-/* The networks of a list that are excluded, or those that are not, of one family. */
-static bool add_networks(struct ip_ranges *ranges, const struct config_prefix *prefixes,
-			 size_t count, uint8_t family, bool excluded)
-{
-	for (size_t i = 0; i < count; i++) {
-		const struct ip_prefix *prefix = &prefixes[i].prefix;
-
-		if (prefixes[i].excluded == excluded && prefix->address.family == family &&
-		    !ip_ranges_add(ranges, ip_range_of_prefix(prefix)))
-			return false;
-	}
-	ip_ranges_merge(ranges);
-	return true;
-}
-
-/* Some network that includes, or anything where none of either family does, less what is excluded.
- */
-static bool select_networks(struct ip_ranges *ranges, const struct config_prefix *prefixes,
-			    size_t count, uint8_t family)
-{
-	struct ip_ranges excluded = {0};
-	bool includes = false, done;
-
-	for (size_t i = 0; i < count; i++)
-		includes |= !prefixes[i].excluded;
-	done = (includes ? add_networks(ranges, prefixes, count, family, false)
-			 : ip_ranges_add(ranges, ip_range_any(family))) &&
-	       add_networks(&excluded, prefixes, count, family, true) &&
-	       ip_ranges_subtract(ranges, &excluded);
-	ip_ranges_free(&excluded);
-	return done;
-}
-
-static bool takes_family(const struct config_rule *rule, uint8_t family)
-{
-	for (size_t d = 0; d < rule->destination_count; d++)
-		if (config_destination_takes(&rule->destinations[d], family))
-			return true;
-	return false;
-}
-
 static bool fill_selectors(struct selectors *selectors, const struct rules_sets *sets,
 			   const struct config *config)
 {
@@ -147,13 +108,13 @@ static bool fill_selectors(struct selectors *selectors, const struct rules_sets 
 		struct selector *selector = &selectors->all[selectors->count];
 		uint8_t family = selectors->family;
 
-		if (!rule->enabled || !takes_family(rule, family))
+		if (!config_rule_takes(rule, family))
 			continue;
 		selectors->count++;
 		if (!select_interfaces(selector, sets, rule) || !select_ports(selector, rule) ||
-		    !select_networks(&selector->sides[RULES_LISTEN], rule->listens,
+		    !config_networks(&selector->sides[RULES_LISTEN], rule->listens,
 				     rule->listen_count, family) ||
-		    !select_networks(&selector->sides[RULES_CLIENT], rule->sources,
+		    !config_networks(&selector->sides[RULES_CLIENT], rule->sources,
 				     rule->source_count, family))
 			return false;
 	}

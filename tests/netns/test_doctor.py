@@ -33,7 +33,7 @@ def test_healthy(star, two, visit):
     assert found.answer["problems"] == found.answer["warnings"] == 0
     assert {f["subject"] for f in found.findings} == {
         "program", "kernel", "rules", "queue", "settings", "destinations", "firewall", "traffic",
-        "cloud", "receivers", "http"}
+        "cloud", "receivers", "http", "clients"}
     assert {f["about"] for f in found.findings if f["id"] == "way"} == {
         f"{star.receiver1.v4}/514", f"{star.receiver2.v4}/514"}
     assert {"receiver_rp_filter", "receiver_route_back", "receiver_firewall"} <= {

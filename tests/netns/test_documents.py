@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from lib.daemon import REPOSITORY, RULES_SCRIPT, command
+from lib.daemon import REPOSITORY, RULES_SCRIPT, check_alone, command
 from lib.documents import PAGES as TEXT_PAGES
 from lib.documents import README, TEXTS, blocks, command_lines, inline
 from lib.namespaces import run
@@ -152,7 +152,7 @@ def _all_json():
 def test_every_configuration_in_the_documents(tmp_path, text):
     file = tmp_path / "config"
     file.write_text(json.dumps(_whole(text), indent=8))
-    done = command("check", "-c", file)
+    done = check_alone(file)
     warned = [line for line in done.stderr.splitlines()
               if '"HTTP": "0.0.0.0:9514"' not in text or "SETTINGS: HTTP:" not in line]
     assert done.returncode == 0 and not warned, f"{text}\n{done.stderr}"
@@ -163,7 +163,7 @@ def test_every_example(tmp_path, path):
     file = tmp_path / path.name
     shutil.copy(path, file)
     file.chmod(0o644)
-    done = command("check", "-c", file)
+    done = check_alone(file)
     assert done.returncode == 0 and not done.stderr, done.stderr
 
 

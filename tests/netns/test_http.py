@@ -116,6 +116,22 @@ def test_nobody_else_reaches_it_unless_told(star, daemons):
         assert answers(star.client1.namespace, star.client1.gateway(family), PORT + 1)
 
 
+def test_a_page_that_was_led_here(star, daemons):
+    """DNS rebinding: by a foreign name with our port, to loopback, nothing is told. A web server
+    before us passes other names on, and elsewhere clients have names that we do not know."""
+    daemons(star).start(settings(BASE, HTTP=f"[::]:{PORT}"))
+    machine = socket.gethostname()
+    for address in ("127.0.0.1", "127.0.0.2", "::1"):
+        refused = ask(star.appliance, "/status.json", address, host=f"evil.example:{PORT}")
+        assert refused.status == 421 and "localhost" in refused.body, address
+        for host in (f"localhost:{PORT}", f"{machine}:{PORT}", "logs.example", "logs.example:443",
+                     f"[::1]:{PORT}"):
+            assert ask(star.appliance, "/healthz", address, host=host).status == 200, host
+    for family in (4, 6):
+        assert ask(star.client1.namespace, "/healthz", star.client1.gateway(family),
+                   host=f"appliance.example:{PORT}").status == 200
+
+
 def test_an_address_in_use(star, daemons):
     """Packets are duplicated all the same, and HTTP comes by itself once it can."""
     with star.appliance.entered():

@@ -272,7 +272,7 @@ static void checks_go_on_without_cap_net_raw(void **state)
 	int server = listen_on(601);
 
 	open_health(fixture);
-	assert_int_equal(privileges_drop(), 0);
+	assert_int_equal(privileges_drop(PRIVILEGES_DAEMON), 0);
 	assert_int_equal(socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMP), -1);
 	assert_int_equal(health_set(fixture->health, targets, 3), 0);
 	stays(fixture, targets[0], true);

@@ -38,6 +38,21 @@ static void answers_what_there_is(void **state)
 	free(answer);
 }
 
+/* A page that has its own name point to us; a web server before us passes another on. */
+static void refuses_who_was_led_here(void **state)
+{
+	struct fixture *fixture = *state;
+	char request[128];
+
+	snprintf(request, sizeof(request), "GET /fresh HTTP/1.1\r\nHost: evil.example:%u\r\n\r\n",
+		 fixture->port);
+	expect(fixture, request, PARTS("HTTP/1.1 421 Misdirected Request\r\n", "use localhost"));
+	assert_int_equal(fixture->made, 0);
+	snprintf(request, sizeof(request), "GET /fresh HTTP/1.1\r\nHost: localhost:%u\r\n\r\n",
+		 fixture->port);
+	expect(fixture, request, PARTS("HTTP/1.1 200 OK\r\n"));
+}
+
 static void refuses_what_there_is_not(void **state)
 {
 	static const char *const methods[] = {"POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"};
@@ -180,6 +195,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(answers_what_there_is, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(refuses_who_was_led_here, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(refuses_what_there_is_not, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(refuses_what_is_no_request, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(makes_a_shared_text_seldom, set_up, tear_down),

@@ -47,6 +47,8 @@ def environment(program=PROGRAM):
         UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1:exitcode=99",
         TSAN_OPTIONS="halt_on_error=1:exitcode=99:second_deadlock_stack=1",
         LC_ALL="C.UTF-8",
+        # A system call that is not on the daemon's list ends it, so that the test sees it.
+        TRAFFICDUPLICATOR_CONFINE="kill",
         TRAFFICDUPLICATOR=str(program),  # which program the rules script asks for the rules
     )
 
@@ -59,6 +61,12 @@ def command(*arguments, program=PROGRAM, namespace=None, stdin=None):
     assert not _REPORT.search(done.stderr), f"{done.args}:\n{done.stderr}"
     assert done.returncode >= 0, f"{done.args} ended by signal {-done.returncode}:\n{done.stderr}"
     return done
+
+
+def check_alone(file):
+    """`check` where there is no network: what it says depends on the file only, not on whether this
+    machine has public addresses."""
+    return command("--net", PROGRAM, "check", "-c", file, program="unshare")
 
 
 def rules_script(verb, config, namespace, *more, program=PROGRAM):

@@ -22,12 +22,14 @@ class Answer:
         self.body = response.read().decode()
 
 
-def ask(namespace, path, address="127.0.0.1", port=PORT, method="GET", timeout_s=10):
-    """Asks from inside a namespace. Raises OSError where nobody answers."""
+def ask(namespace, path, address="127.0.0.1", port=PORT, method="GET", timeout_s=10,
+        host=None):
+    """Asks from inside a namespace, by another Host where given. Raises OSError where nobody
+    answers."""
     with namespace.entered():
         connection = http.client.HTTPConnection(address, port, timeout=scaled(timeout_s))
         try:
-            connection.request(method, path)
+            connection.request(method, path, headers={"Host": host} if host else {})
             return Answer(connection.getresponse())
         finally:
             connection.close()

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/* The helper's own side; helper.c has the daemon's. */
+#include "control/helper_serve.h"
+
+#include "control/confine.h"
+#include "control/privileges.h"
+#include "control/rules_script.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* A request as it has come. */
+struct errand {
+	struct helper_request request;
+	int fds[HELPER_FDS];
+	bool has_fds;
+};
+
+/* Takes the descriptors of a message; those that are not wanted are closed. */
+static void take_fds(struct msghdr *message, struct errand *errand)
+{
+	for (struct cmsghdr *part = CMSG_FIRSTHDR(message); part;
+	     part = CMSG_NXTHDR(message, part)) {
+		size_t bytes = part->cmsg_len - CMSG_LEN(0);
+
+		if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS)
+			continue;
+		memcpy(errand->fds, CMSG_DATA(part), bytes);
+		errand->has_fds = bytes == sizeof(errand->fds);
+		for (size_t i = 0; !errand->has_fds && i < bytes / sizeof(int); i++)
+			close(errand->fds[i]);
+	}
+}
+
+/* Waits for the next request. Returns false when there will be none. */
+static bool receive(int fd, struct errand *errand)
+{
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(int[HELPER_FDS]))];
+	} control;
+	struct iovec part = {.iov_base = &errand->request, .iov_len = sizeof(errand->request)};
+	struct msghdr message = {.msg_iov = &part,
+				 .msg_iovlen = 1,
+				 .msg_control = &control,
+				 .msg_controllen = sizeof(control)};
+	ssize_t got;
+
+	*errand = (struct errand){0};
+	do
+		got = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
+	while (got < 0 && errno == EINTR);
+	if (got <= 0)
+		return false;
+	take_fds(&message, errand);
+	return got == (ssize_t)sizeof(errand->request);
+}
+
+/* The text behind a descriptor, NUL-terminated, as much of it as can be of use; the caller frees
+ * it. */
+static char *read_text(int fd)
+{
+	char *text = calloc(1, RULES_SCRIPT_RESOLVED_MAX + 1);
+	size_t length = 0;
+	ssize_t got = 1;
+
+	while (text && got > 0 && length < RULES_SCRIPT_RESOLVED_MAX) {
+		got = pread(fd, text + length, RULES_SCRIPT_RESOLVED_MAX - length, (off_t)length);
+		if (got > 0)
+			length += (size_t)got;
+	}
+	return text;
+}
+
+static int run_script(const struct helper_options *options, struct errand *errand,
+		      struct rules_script_output *output)
+{
+	struct rules_script_order order = {
+		.verb = errand->request.verb,
+		.config_fd = errand->fds[HELPER_CONFIG_FD],
+		.worker_count = errand->request.worker_count,
+		.program_fd = options->program_fd,
+	};
+	char *resolved;
+	int result;
+
+	errand->request.verb[sizeof(errand->request.verb) - 1] = '\0';
+	if (!errand->has_fds || !rules_script_is_verb(order.verb))
+		return -EINVAL;
+	resolved = read_text(errand->fds[HELPER_RESOLVED_FD]);
+	if (!resolved)
+		return -ENOMEM;
+	order.resolved = resolved;
+	result = rules_script_run(options->rules_script, &order, output);
+	free(resolved);
+	return result;
+}
+
+/* Does what is asked for, and says how it went. */
+static void answer(int fd, const struct helper_options *options, struct errand *errand)
+{
+	static struct helper_answer answer;
+
+	answer = (struct helper_answer){.result = -EINVAL};
+	if (errand->request.errand == HELPER_RUN_SCRIPT)
+		answer.result = run_script(options, errand, &answer.output);
+	else if (errand->request.errand == HELPER_REMOVE_SOCKET)
+		answer.result = unlink(options->socket_path) < 0 ? -errno : 0;
+	for (unsigned i = 0; errand->has_fds && i < HELPER_FDS; i++)
+		close(errand->fds[i]);
+	send(fd, &answer, sizeof(answer), MSG_NOSIGNAL);
+}
+
+/* The daemon ends us, nobody else, and last of all: it needs us to take the rules away. Nor do we
+ * hold what its reader waits to see closed. */
+static void stand_apart(void)
+{
+	static const int signals[] = {SIGHUP, SIGINT, SIGTERM, SIGPIPE};
+	int nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		signal(signals[i], SIG_IGN);
+	setpgid(0, 0);
+	prctl(PR_SET_NAME, "td-rules-helper");
+	if (nowhere >= 0) {
+		dup2(nowhere, STDIN_FILENO);
+		dup2(nowhere, STDOUT_FILENO);
+		close(nowhere);
+	}
+}
+
+/* Returns 0, or -errno with the reason in why. */
+static int give_up_rights(char why[static CONFINE_ERROR_BYTES])
+{
+	int error = privileges_drop(PRIVILEGES_HELPER);
+
+	if (!error)
+		return confine_apply(CONFINE_HELPER, why);
+	snprintf(why, CONFINE_ERROR_BYTES, "cannot give up privileges: %s", strerror(-error));
+	return error;
+}
+
+_Noreturn void helper_serve(int fd, const struct helper_options *options)
+{
+	struct helper_answer hello = {0};
+	struct errand errand;
+
+	stand_apart();
+	hello.result = give_up_rights(hello.output.text);
+	send(fd, &hello, sizeof(hello), MSG_NOSIGNAL);
+	while (hello.result == 0 && receive(fd, &errand))
+		answer(fd, options, &errand);
+	_exit(0);
+}
