@@ -25,6 +25,7 @@ enum daemon_stage { DAEMON_STARTING, DAEMON_SERVING, DAEMON_STOPPING };
 
 struct daemon_http;
 struct helper;
+struct daemon_guard;
 
 struct daemon {
 	const struct daemon_options *options;
@@ -51,6 +52,7 @@ struct daemon {
 	struct timespec started; /* by the monotonic clock */
 	time_t started_at;	 /* by the calendar */
 	struct daemon_http *http;
+	struct daemon_guard *guard;
 	struct history *history;	  /* NULL: nobody can ask for it */
 	uint64_t history_next_ms;	  /* timer_now_ms */
 	struct status_reload last_reload; /* text NULL: there has been none */
@@ -105,6 +107,26 @@ void daemon_follow_rules_failed(struct daemon *daemon);
 
 /* Once a second: tries again what has failed, when its time has come. */
 void daemon_follow_retry(struct daemon *daemon);
+
+/*
+ * daemon_guard.c: sees to it that what is ours stays ours: the netfilter rules, the queues, the
+ * network namespace. Before privileges are given up. Returns false, having logged why: another
+ * daemon has the rules.
+ */
+bool daemon_guard_open(struct daemon *daemon);
+/* The rules script has been run for the program in force, or is not ours to run: what netfilter has
+ * now is what it should have. done: it succeeded. */
+void daemon_guard_accept(struct daemon *daemon, bool done);
+/* Once a second. */
+void daemon_guard_tick(struct daemon *daemon);
+/* NULL, or what of ours is missing. */
+const char *daemon_guard_ill(const struct daemon *daemon);
+/* How often the rules were put back. */
+uint64_t daemon_guard_restored(const struct daemon *daemon);
+/* From now on the rules may go. */
+void daemon_guard_stop(struct daemon *daemon);
+/* Once they have: lets another daemon have the network namespace. */
+void daemon_guard_close(struct daemon *daemon);
 
 /*
  * daemon_fastpath.c: loads the fast path's program, before privileges are given up. That it cannot

@@ -32,6 +32,9 @@ struct helper_script_input {
 	size_t config_length;
 	unsigned worker_count; /* however many CPUs there are by now */
 	const char *resolved;  /* addresses that host names have, each with a space behind it */
+	/* After a start that failed: what the script says is not what matters then, and is logged
+	 * at level debug. */
+	bool is_tidying;
 };
 
 /*

@@ -33,6 +33,7 @@ struct status {
 	const struct fastpath_verdict *verdicts; /* one per rule; NULL unless it is on */
 	uint64_t queue_waiting_pkts;
 	uint64_t queue_dropped_kernel_pkts;
+	uint64_t rules_restored; /* how often netfilter's rules were put back */
 };
 
 /* A JSON text that ends in a newline; the caller frees it. NULL when memory runs out. */

@@ -52,6 +52,24 @@ struct datapath_queue_totals {
 /* What the kernel says of the queues. Called often enough, at least once in 2^32 drops. */
 struct datapath_queue_totals datapath_queue_totals(struct datapath *datapath);
 
+/* A queue that we had bound, and that is not ours any more. */
+struct datapath_queue_loss {
+	unsigned queue;
+	uint32_t port_id; /* netlink port of the process that has it; 0: none has */
+	bool is_mended;	  /* it is ours again */
+};
+
+/*
+ * Looks whether all queues are still ours, and binds anew what nobody has. Returns false when all
+ * are; else *loss is one that is not, or else one that was not until now. Cheap.
+ */
+bool datapath_find_loss(struct datapath *datapath, struct datapath_queue_loss *loss);
+
+/* Who has a netlink port, in words for behind "queue 7514 belongs to ". Looks through all
+ * processes. Returns text. */
+#define DATAPATH_OWNER_BYTES 128
+const char *datapath_queue_owner(uint32_t port_id, char text[static DATAPATH_OWNER_BYTES]);
+
 unsigned datapath_worker_count(const struct datapath *datapath);
 
 /* Whether every worker's thread has shown life since the last call. */

@@ -27,6 +27,16 @@ struct queue;
 int queue_open(struct queue **queue, uint16_t number, uint32_t length_pkts,
 	       enum when_full when_full);
 
+/*
+ * Binds it anew, as queue_open did, where the kernel has it bound no more. Whether it has then is
+ * to be seen in queue_stats.h: an answer would come among the packets. May be called while another
+ * thread uses the queue. Returns 0 or -errno of sending.
+ */
+int queue_bind_again(const struct queue *queue);
+
+/* The netlink port that it is bound by: struct queue_stats has it, too. */
+uint32_t queue_port_id(const struct queue *queue);
+
 /* Unbinds; the kernel drops what still waits. */
 void queue_close(struct queue *queue);
 

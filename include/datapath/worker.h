@@ -38,6 +38,10 @@ void worker_publish(struct worker *worker, const struct serve_orders *orders);
  */
 void worker_read(struct worker *worker, struct counters *sum);
 
+/* queue_bind_again and queue_port_id of its queue. */
+int worker_bind_again(const struct worker *worker);
+uint32_t worker_port_id(const struct worker *worker);
+
 /* Packets that the kernel numbered but did not hand over, by the gaps in their ids. */
 uint64_t worker_missed_pkts(const struct worker *worker);
 /* The id of the last packet that was handed over. */

@@ -100,21 +100,27 @@ bool daemon_run_rules_script(struct daemon *daemon, const char *verb, const stru
 	char *resolved;
 	int result;
 
-	if (daemon->options->no_rules)
+	if (daemon->options->no_rules) {
+		daemon_guard_accept(daemon, true);
 		return true;
+	}
 	resolved = resolved_addresses(program->ruleset);
 	/* It may take seconds, and be run again at once. */
 	feed_watchdog(daemon);
 	daemon_fastpath_beat(daemon);
-	result = helper_run_script(daemon->helper, verb,
-				   &(struct helper_script_input){
-					   .config_text = program->file.text,
-					   .config_length = program->file.length,
-					   .worker_count = datapath_worker_count(daemon->datapath),
-					   .resolved = resolved ? resolved : "",
-				   });
+	result = helper_run_script(
+		daemon->helper, verb,
+		&(struct helper_script_input){
+			.config_text = program->file.text,
+			.config_length = program->file.length,
+			.worker_count = datapath_worker_count(daemon->datapath),
+			.resolved = resolved ? resolved : "",
+			.is_tidying = daemon->stage == DAEMON_STARTING && strcmp(verb, "up") != 0,
+		});
 	free(resolved);
 	daemon_fastpath_beat(daemon);
+	if (strcmp(verb, "up") == 0)
+		daemon_guard_accept(daemon, result == 0);
 	return result == 0;
 }
 
@@ -158,6 +164,7 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
 	feed_watchdog(daemon);
 	daemon_fastpath_beat(daemon);
 	daemon_follow_retry(daemon);
+	daemon_guard_tick(daemon);
 	daemon_http_retry(daemon);
 	daemon_history_follow(daemon);
 	/* Now it is worth what it may cost to attach. */
@@ -206,7 +213,7 @@ static bool open_sockets(struct daemon *daemon)
 		log_error("another trafficduplicator is running: it answers on %s", socket_path);
 	else if (error)
 		log_error("cannot open the control socket %s: %s", socket_path, strerror(-error));
-	if (error)
+	if (error || !daemon_guard_open(daemon))
 		return false;
 	if (datapath_open(&daemon->datapath, settings, config_workers(settings, cpus_usable()),
 			  error_text) < 0) {

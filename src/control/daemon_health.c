@@ -34,6 +34,8 @@ static const char *nothing_to_do(const struct daemon *daemon)
 
 const char *daemon_health(const struct daemon *daemon)
 {
+	const char *ill = daemon_guard_ill(daemon);
+
 	if (daemon->stage == DAEMON_STARTING)
 		return "starting";
 	if (daemon->stage == DAEMON_STOPPING)
@@ -44,5 +46,5 @@ const char *daemon_health(const struct daemon *daemon)
 		return DAEMON_HELPER_IS_GONE;
 	if (daemon->rules_stale)
 		return "the netfilter rules could not be brought up to date: see the log";
-	return nothing_to_do(daemon);
+	return ill ? ill : nothing_to_do(daemon);
 }

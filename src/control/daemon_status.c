@@ -36,6 +36,7 @@ char *daemon_status_text(const struct daemon *daemon, daemon_status_writer *writ
 		.is_up = daemon->is_up,
 		.queue_waiting_pkts = queue.waiting_pkts,
 		.queue_dropped_kernel_pkts = queue.dropped_kernel_pkts,
+		.rules_restored = daemon_guard_restored(daemon),
 	};
 	char *text = counters ? writer(&status) : NULL;
 

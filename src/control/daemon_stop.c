@@ -32,14 +32,22 @@ static void drain_queues(struct daemon *daemon)
 	log_warning("packets still wait in a queue after %d ms: they are lost", DRAIN_MS);
 }
 
-/* The rules go while the queues are served and empty, so that no packet is lost with them. */
+/*
+ * The rules go while the queues are served and empty, so that no packet is lost with them. After a
+ * start that failed there may be none, of which the script has to say no more than this.
+ */
 static bool take_rules_down(struct daemon *daemon)
 {
 	if (!daemon->rules_up || daemon->options->no_rules)
 		return true;
 	if (daemon_run_rules_script(daemon, "pause", &daemon->program))
 		drain_queues(daemon);
-	return daemon_run_rules_script(daemon, "down", &daemon->program);
+	if (daemon_run_rules_script(daemon, "down", &daemon->program))
+		return true;
+	if (daemon->stage == DAEMON_STARTING)
+		log_error("nor could what was loaded of the rules be taken away: run '%s down'",
+			  daemon->options->rules_script);
+	return false;
 }
 
 static void free_event(struct event *event)
@@ -55,6 +63,7 @@ bool daemon_stop(struct daemon *daemon)
 	/* What runs changes no more, whatever else happens. */
 	autoreload_close(daemon->autoreload);
 	daemon_follow_close(daemon);
+	daemon_guard_stop(daemon);
 	if (daemon->tick)
 		event_del(daemon->tick);
 	if (daemon->stage == DAEMON_STOPPING)
@@ -67,6 +76,7 @@ bool daemon_stop(struct daemon *daemon)
 	/* Where we had none, the file is another's. */
 	if (daemon->control)
 		helper_remove_socket(daemon->helper);
+	daemon_guard_close(daemon);
 	control_socket_close(daemon->control);
 	daemon_http_close(daemon);
 	daemon_history_close(daemon);

@@ -182,10 +182,14 @@ static int text_as_file(const char *text, size_t length)
 }
 
 /* What the script says belongs to the event that it was run. */
-static void log_result(const struct helper *helper, const char *verb, int result)
+static void log_result(const struct helper *helper, const char *verb, int result, bool is_tidying)
 {
 	static const char before[] = ""; /* it gives its own name */
 
+	if (is_tidying) {
+		log_lines(LOG_LEVEL_DEBUG, before, helper->answer.output.text);
+		return;
+	}
 	if (!helper->lost)
 		log_lines(result ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, before,
 			  helper->answer.output.text);
@@ -218,7 +222,7 @@ int helper_run_script(struct helper *helper, const char *verb,
 	for (unsigned i = 0; i < HELPER_FDS; i++)
 		if (fds[i] >= 0)
 			close(fds[i]);
-	log_result(helper, verb, result);
+	log_result(helper, verb, result, input->is_tidying);
 	return result;
 }
 

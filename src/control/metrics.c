@@ -129,6 +129,10 @@ static void put_instance(struct exposition *out, const struct status *status)
 		  "1 while packets can be duplicated, else 0; /healthz has the reason.",
 		  strcmp(status->health, "ok") == 0);
 	put_reload(out, &status->last_reload);
+	put_number(out, "rules_restored_total", EXPOSITION_COUNTER,
+		   "How often the netfilter rules were put back after another program had taken "
+		   "them away or changed them.",
+		   status->rules_restored);
 	put_gauge(out, "fastpath_enabled",
 		  "1 when the configuration wants the fast path, by FASTPATH auto.",
 		  strcmp(status->fastpath, "off") != 0);

@@ -248,6 +248,7 @@ static bool put_everything(struct json_object *object, const struct status *stat
 	       put_text(object, "health", status->health) &&
 	       put_text(object, "http", status->http) &&
 	       put_last_reload(object, &status->last_reload) &&
+	       put_number(object, "rules_restored", status->rules_restored) &&
 	       put_counter(object, "received_pkts", &total->received_pkts) &&
 	       put_counter(object, "matched_by_any_pkts", &total->matched_by_any_pkts) &&
 	       put_counter(object, "unmatched_pkts", &total->unmatched_pkts) &&

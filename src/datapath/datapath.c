@@ -3,6 +3,7 @@
 
 #include "datapath/fastpath.h"
 #include "datapath/generation.h"
+#include "datapath/queue_owner.h"
 #include "datapath/queue_stats.h"
 #include "datapath/worker.h"
 
@@ -50,19 +51,35 @@ static unsigned cpu_for(unsigned index)
 	return index;
 }
 
+const char *datapath_queue_owner(uint32_t port_id, char text[static DATAPATH_OWNER_BYTES])
+{
+	struct queue_owner owner = queue_owner_find(queue_owner_inode(port_id));
+
+	if (owner.pid > 0)
+		snprintf(text, DATAPATH_OWNER_BYTES, "another process, %s (pid %d)", owner.name,
+			 (int)owner.pid);
+	else
+		snprintf(text, DATAPATH_OWNER_BYTES,
+			 "another process (netlink port %u in /proc/net/netlink)", port_id);
+	return text;
+}
+
 static void describe_error(const struct datapath *datapath, unsigned queue, int error,
 			   char text[static DATAPATH_ERROR_BYTES])
 {
 	struct queue_stats stats;
 
-	if (error == -EPERM && queue_stats_read(datapath->stats_fd, (uint16_t)queue, &stats) == 0)
+	if (error == -EPERM && queue_stats_read(datapath->stats_fd, (uint16_t)queue, &stats) == 0) {
+		char owner[DATAPATH_OWNER_BYTES];
+
 		snprintf(text, DATAPATH_ERROR_BYTES,
-			 "queue %u belongs to another process (netlink port %u, mostly its pid): "
-			 "stop that one, or choose other numbers with SETTINGS.QUEUE",
-			 queue, stats.port_id);
-	else
+			 "queue %u belongs to %s: stop that one, or choose other numbers with "
+			 "SETTINGS.QUEUE",
+			 queue, datapath_queue_owner(stats.port_id, owner));
+	} else {
 		snprintf(text, DATAPATH_ERROR_BYTES, "cannot open queue %u and its sockets: %s",
 			 queue, strerror(-error));
+	}
 }
 
 int datapath_open(struct datapath **out, const struct config_settings *settings,
@@ -220,6 +237,47 @@ struct datapath_queue_totals datapath_queue_totals(struct datapath *datapath)
 	if (datapath->fastpath)
 		totals.dropped_kernel_pkts += fastpath_refused_pkts(datapath->fastpath);
 	return totals;
+}
+
+/* Whether a queue is not ours; then *loss is written, and it is bound anew where it can be. */
+static bool find_loss(struct datapath *datapath, unsigned index, struct datapath_queue_loss *loss)
+{
+	struct slot *slot = &datapath->slots[index];
+	uint16_t queue = (uint16_t)(datapath->settings.queue + index);
+	struct queue_stats stats;
+	int error = queue_stats_read(datapath->stats_fd, queue, &stats);
+
+	if (error == -ENOENT) {
+		/* The counters of what is bound now begin at zero. */
+		slot->drops.last_full = slot->drops.last_user = 0;
+		worker_bind_again(slot->worker);
+		error = queue_stats_read(datapath->stats_fd, queue, &stats);
+		*loss = (struct datapath_queue_loss){
+			.queue = queue,
+			.is_mended = !error && stats.port_id == worker_port_id(slot->worker),
+			.port_id = error ? 0 : stats.port_id,
+		};
+		return true;
+	}
+	if (error || stats.port_id == worker_port_id(slot->worker))
+		return false;
+	*loss = (struct datapath_queue_loss){.queue = queue, .port_id = stats.port_id};
+	return true;
+}
+
+bool datapath_find_loss(struct datapath *datapath, struct datapath_queue_loss *loss)
+{
+	struct datapath_queue_loss next;
+	bool any = false;
+
+	for (unsigned i = 0; i < datapath->worker_count; i++) {
+		if (!find_loss(datapath, i, &next))
+			continue;
+		if (!any || loss->is_mended)
+			*loss = next;
+		any = true;
+	}
+	return any;
 }
 
 unsigned datapath_worker_count(const struct datapath *datapath)

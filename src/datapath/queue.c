@@ -28,8 +28,9 @@ struct queue {
 	int fd;
 	uint16_t number;
 	uint32_t length_pkts; /* UINT32_MAX: only the buffer limits it */
-	int received;	      /* messages of the last burst */
-	uint8_t *slots;	      /* QUEUE_BURST_MAX of SLOT_BYTES */
+	bool fail_open;
+	int received;	/* messages of the last burst */
+	uint8_t *slots; /* QUEUE_BURST_MAX of SLOT_BYTES */
 	struct mmsghdr messages[QUEUE_BURST_MAX];
 	struct iovec iovecs[QUEUE_BURST_MAX];
 	struct sockaddr_nl senders[QUEUE_BURST_MAX];
@@ -71,24 +72,36 @@ static int set_receive_buffer(const struct queue *queue, uint32_t length_pkts,
 
 /*
  * Bind, copy mode, length and flags in one message: packets that arrive between two of them would
- * be lost. The answer is awaited, so that an error is known to be this message's.
+ * be lost. Returns 0 or -errno.
  */
-static int configure(struct queue *queue, uint32_t length_pkts, bool fail_open)
+static int send_configuration(const struct queue *queue, uint16_t flags)
 {
 	char buffer[MNL_SOCKET_BUFFER_SIZE];
-	unsigned port_id = mnl_socket_get_portid(queue->socket);
 	struct nlmsghdr *message = nfq_nlmsg_put(buffer, NFQNL_MSG_CONFIG, queue->number);
-	ssize_t got;
 
-	message->nlmsg_flags |= NLM_F_ACK;
+	message->nlmsg_flags |= flags;
 	message->nlmsg_seq = 1;
 	nfq_nlmsg_cfg_put_cmd(message, AF_UNSPEC, NFQNL_CFG_CMD_BIND);
 	nfq_nlmsg_cfg_put_params(message, NFQNL_COPY_PACKET, NFQ_WIRE_PAYLOAD_MAX);
-	nfq_nlmsg_cfg_put_qmaxlen(message, length_pkts);
-	mnl_attr_put_u32(message, NFQA_CFG_FLAGS, htonl(fail_open ? NFQA_CFG_F_FAIL_OPEN : 0));
+	nfq_nlmsg_cfg_put_qmaxlen(message, queue->length_pkts);
+	mnl_attr_put_u32(message, NFQA_CFG_FLAGS,
+			 htonl(queue->fail_open ? NFQA_CFG_F_FAIL_OPEN : 0));
 	mnl_attr_put_u32(message, NFQA_CFG_MASK, htonl(NFQA_CFG_F_FAIL_OPEN));
 	if (mnl_socket_sendto(queue->socket, message, message->nlmsg_len) < 0)
 		return -errno;
+	return 0;
+}
+
+/* The answer is awaited, so that an error is known to be this message's. */
+static int configure(struct queue *queue)
+{
+	char buffer[MNL_SOCKET_BUFFER_SIZE];
+	unsigned port_id = mnl_socket_get_portid(queue->socket);
+	int error = send_configuration(queue, NLM_F_ACK);
+	ssize_t got;
+
+	if (error)
+		return error;
 	got = mnl_socket_recvfrom(queue->socket, buffer, sizeof(buffer));
 	if (got < 0 || mnl_cb_run(buffer, (size_t)got, 1, port_id, NULL, NULL) < 0)
 		return -errno;
@@ -105,6 +118,7 @@ int queue_open(struct queue **out, uint16_t number, uint32_t length_pkts, enum w
 	if (!queue)
 		return error;
 	queue->number = number;
+	queue->fail_open = forward;
 	queue->length_pkts = forward ? UINT32_MAX : length_pkts;
 	queue->slots = mmap(NULL, (size_t)QUEUE_BURST_MAX * SLOT_BYTES, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -127,7 +141,7 @@ int queue_open(struct queue **out, uint16_t number, uint32_t length_pkts, enum w
 	error = set_receive_buffer(queue, length_pkts,
 				   forward ? CHARGE_SMALL_BYTES : CHARGE_MTU_BYTES);
 	if (!error)
-		error = configure(queue, queue->length_pkts, forward);
+		error = configure(queue);
 out:
 	if (error)
 		queue_close(queue);
@@ -145,6 +159,16 @@ void queue_close(struct queue *queue)
 	if (queue->slots)
 		munmap(queue->slots, (size_t)QUEUE_BURST_MAX * SLOT_BYTES);
 	free(queue);
+}
+
+int queue_bind_again(const struct queue *queue)
+{
+	return send_configuration(queue, 0);
+}
+
+uint32_t queue_port_id(const struct queue *queue)
+{
+	return mnl_socket_get_portid(queue->socket);
 }
 
 uint16_t queue_number(const struct queue *queue)

@@ -48,9 +48,12 @@ struct worker {
 	bool started;
 };
 
-/* Ids go up by one; what is missing between two was lost between the kernel and us. */
+/* Ids go up by one; what is missing between two was lost between the kernel and us. Only a queue
+ * that was bound anew begins anew, at 1. */
 static void note_packet_id(struct worker *worker, uint32_t id)
 {
+	if ((int32_t)(id - worker->last_id) <= 0)
+		worker->last_id = 0;
 	counter_add(&worker->missed_pkts, id - worker->last_id - 1);
 	worker->last_id = id;
 	atomic_store_explicit(&worker->last_packet_id, id, memory_order_relaxed);
@@ -226,6 +229,16 @@ void worker_read(struct worker *worker, struct counters *sum)
 		}
 		pause_briefly();
 	}
+}
+
+int worker_bind_again(const struct worker *worker)
+{
+	return queue_bind_again(worker->queue);
+}
+
+uint32_t worker_port_id(const struct worker *worker)
+{
+	return queue_port_id(worker->queue);
 }
 
 uint64_t worker_missed_pkts(const struct worker *worker)

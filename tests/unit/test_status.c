@@ -50,6 +50,7 @@ static void run_config(struct running *running, const char *text)
 		.started_at = 1700000000,
 		.health = "ok",
 		.http = "127.0.0.1:9514",
+		.rules_restored = 2,
 	};
 }
 
@@ -64,12 +65,13 @@ static const char golden[] =
 	"{\"version\":\"" TRAFFICDUPLICATOR_VERSION "\",\"uptime_s\":7,\"uptime_ms\":7890,"
 	"\"started_at\":\"2023-11-14T22:13:20Z\",\"config\":\"/etc/t.config\","
 	"\"fastpath\":\"off\",\"health\":\"ok\",\"http\":\"127.0.0.1:9514\","
-	"\"last_reload\":null,\"received_pkts\":1,"
+	"\"last_reload\":null,\"rules_restored\":2,\"received_pkts\":1,"
 	"\"matched_by_any_pkts\":2,\"unmatched_pkts\":3,\"malformed_pkts\":4,\"truncated_pkts\":5,"
 	"\"originals\":{\"forwarded_pkts\":6,\"dropped_pkts\":18446744073709551615},"
 	"\"queue\":{\"waiting_pkts\":8,\"dropped_kernel_pkts\":9},\"rules\":["
 	"{\"name\":\"Syslog "
-	"\\\"ä\\\"\",\"enabled\":true,\"ports\":\"514\",\"balance\":\"all\",\"matched_pkts\":11,\"matched_bytes\":"
+	"\\\"ä\\\"\",\"enabled\":true,\"ports\":\"514\",\"balance\":\"all\",\"matched_pkts\":11,"
+	"\"matched_bytes\":"
 	"12,"
 	"\"sampled_out_pkts\":13,\"rate_limited_pkts\":14,\"duplicated_pkts\":15,"
 	"\"fastpath\":\"off\","
@@ -84,7 +86,8 @@ static const char golden[] =
 	"\"sent_bytes\":24,\"dropped\":{\"oversize\":100,\"no_route\":101,\"unreachable\":102,"
 	"\"down\":103,\"no_buffer\":104,\"malformed\":105,\"truncated\":106,\"rejected\":107,"
 	"\"loop\":108,\"queue_full\":109,\"other\":110}}]},"
-	"{\"name\":\"Flows\",\"enabled\":true,\"ports\":\"2055\",\"balance\":\"all\",\"matched_pkts\":0,\"matched_"
+	"{\"name\":\"Flows\",\"enabled\":true,\"ports\":\"2055\",\"balance\":\"all\",\"matched_"
+	"pkts\":0,\"matched_"
 	"bytes\":0,\"sampled_out_pkts\":0,"
 	"\"rate_limited_pkts\":0,\"duplicated_pkts\":31,\"fastpath\":\"off\",\"destinations\":["
 	"{\"name\":\"192.0.2.3\",\"address\":\"192.0.2.3\",\"port\":0,\"state\":\"unchecked\","

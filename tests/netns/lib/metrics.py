@@ -76,6 +76,7 @@ def _of_all(status):
         "queue_dropped_packets_total": status["queue"]["dropped_kernel_pkts"],
         "start_time_seconds": _seconds(status["started_at"]),
         "healthy": int(status["health"] == "ok"),
+        "rules_restored_total": status["rules_restored"],
         "fastpath_enabled": int(status["fastpath"] != "off"),
         "fastpath_on": int(status["fastpath"] == "on"),
         "last_reload_success": int(reload["ok"]) if reload else 1,
