@@ -183,6 +183,7 @@ PYTEST := TD_TIMEOUT_SCALE=3 $(PYTHON) -m pytest -p no:cacheprovider -q
 SHELL_SCRIPTS = iptables/trafficduplicator-rules packaging/bash-completion/trafficduplicator \
 	packaging/make-dist packaging/make-deb packaging/make-rpm packaging/aws/prepare-image \
 	packaging/container/start packaging/container/healthy $(HA_SCRIPTS) \
+	packaging/systemd/trafficduplicator-handover \
 	tests/install-packages tests/unpack-packages tests/debian-sources tests/demo/run \
 	tests/bench/get-peers tests/aws/get-validators tests/container/run \
 	tests/vm/run tests/vm/make-image tests/vm/guest/run-tests

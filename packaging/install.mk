@@ -15,7 +15,8 @@ MAN5 := docs/man/trafficduplicator.config.5
 MAN8 := docs/man/trafficduplicator.8 docs/man/trafficduplicator-rules.8
 HA_SCRIPTS := packaging/ha/trafficduplicator-healthy packaging/ha/trafficduplicator-announce \
 	packaging/ha/trafficduplicator-drain
-SCRIPTS := iptables/trafficduplicator-rules $(HA_SCRIPTS)
+SCRIPTS := iptables/trafficduplicator-rules packaging/systemd/trafficduplicator-handover \
+	$(HA_SCRIPTS)
 
 # Examples, and what others are set up with: below DOCDIR as they lie here. They name LIBDIR as it is
 # with PREFIX=/usr.
@@ -35,7 +36,7 @@ install: $(PROGRAM)
 		$(addprefix $(DOCDIR)/,$(DOCUMENT_DIRS)))
 	install -m 0755 $(PROGRAM) $(DESTDIR)$(SBINDIR)/trafficduplicator
 	install -m 0755 $(SCRIPTS) $(DESTDIR)$(LIBDIR)
-	sed 's|@SBINDIR@|$(SBINDIR)|; s|@LIBDIR@|$(LIBDIR)|; s|@SYSCONFDIR@|$(SYSCONFDIR)|' $(UNIT).in \
+	sed 's|@SBINDIR@|$(SBINDIR)|g; s|@LIBDIR@|$(LIBDIR)|g; s|@SYSCONFDIR@|$(SYSCONFDIR)|g' $(UNIT).in \
 		| install -m 0644 /dev/stdin $(DESTDIR)$(UNITDIR)/trafficduplicator.service
 	install -m 0644 packaging/systemd/trafficduplicator.sysusers \
 		$(DESTDIR)$(SYSUSERSDIR)/trafficduplicator.conf

@@ -11,6 +11,7 @@ int verb_status(const struct options *options);
 int verb_top(const struct options *options);
 int verb_rules(const struct options *options);
 int verb_reload(const struct options *options);
+int verb_handover(const struct options *options);
 int verb_explain(const struct options *options);
 int verb_import(const struct options *options);
 int verb_doctor(const struct options *options);

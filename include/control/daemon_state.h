@@ -26,6 +26,8 @@ enum daemon_stage { DAEMON_STARTING, DAEMON_SERVING, DAEMON_STOPPING };
 struct daemon_http;
 struct helper;
 struct daemon_guard;
+struct fastpath_loading;
+struct handover;
 
 struct daemon {
 	const struct daemon_options *options;
@@ -43,6 +45,9 @@ struct daemon {
 	struct autoreload *autoreload;
 	struct datapath *datapath;
 	struct fastpath *fastpath;		/* NULL: the kernel cannot have it */
+	struct fastpath_loading *loading;	/* NULL: none is under way */
+	struct handover *handover;		/* what a former daemon has left; NULL: nothing */
+	uint64_t handover_until_ms;		/* an end until then is one (timer_now_ms) */
 	struct ingress *ingress;		/* NULL: it is attached nowhere, and not to be */
 	unsigned ingress_count;			/* interfaces that have it */
 	char no_fastpath[FASTPATH_ERROR_BYTES]; /* why */
@@ -108,6 +113,9 @@ void daemon_follow_rules_failed(struct daemon *daemon);
 /* Once a second: tries again what has failed, when its time has come. */
 void daemon_follow_retry(struct daemon *daemon);
 
+/* What they are given has changed in kind, though not the program: it is published anew. */
+void daemon_follow_anew(struct daemon *daemon);
+
 /*
  * daemon_guard.c: sees to it that what is ours stays ours: the netfilter rules, the queues, the
  * network namespace. Before privileges are given up. Returns false, having logged why: another
@@ -130,10 +138,11 @@ void daemon_guard_close(struct daemon *daemon);
 
 /*
  * daemon_fastpath.c: loads the fast path's program, before privileges are given up. That it cannot
- * be had is logged, and no reason to stop.
+ * be had is logged, and no reason to stop. Where packets wait that a former daemon has left, it is
+ * loaded by a thread, since that may take long.
  */
 void daemon_fastpath_open(struct daemon *daemon);
-/* Attaches it, once all else is ready. */
+/* Attaches it, once it is loaded and all else is ready. */
 void daemon_fastpath_start(struct daemon *daemon);
 /* Attaches it where interfaces have appeared. */
 void daemon_fastpath_follow(struct daemon *daemon);
@@ -206,8 +215,33 @@ const char *daemon_http_describe(const struct daemon *daemon, char text[static D
  * daemon. */
 enum control_answer daemon_on_request(void *context, const char *request, struct evbuffer *body);
 
-/* daemon_stop.c: takes the rules away, waits for what is queued, and gives everything back. Returns
- * whether nothing was left behind. */
+/*
+ * daemon_handover.c: one daemon takes over from another. Of the one that goes: has its next end be
+ * a handover; what is wrong with that goes to body.
+ */
+enum control_answer daemon_handover_ask(struct daemon *daemon, struct evbuffer *body);
+/* Leaves queues, rules and fast path to the next one. Returns false where that was not asked for,
+ * or cannot be: all is as before then. */
+bool daemon_handover_leave(struct daemon *daemon);
+
+/* There while the rules are to outlive the service, in the folder $RUNTIME_DIRECTORY. */
+#define DAEMON_HANDOVER_MARK "handed-over"
+
+/* Of the one that comes: what was left, if anything, is in our hands from here on. */
+void daemon_handover_take(struct daemon *daemon);
+/* The queues among it. */
+struct legacy *daemon_handover_legacy(struct daemon *daemon);
+/* Host names have the addresses that they had, where the configuration is the same. */
+void daemon_handover_names(struct daemon *daemon);
+/* The former program at every ingress gives way to ours: before daemon_fastpath_follow. */
+void daemon_handover_ingress(struct daemon *daemon);
+/* Counters go on. Once our program is attached. */
+void daemon_handover_count(struct daemon *daemon);
+/* What nobody has taken over by now ends; packets that wait go on uncopied. */
+void daemon_handover_close(struct daemon *daemon);
+
+/* daemon_stop.c: takes the rules away, waits for what is queued, and gives everything back; or
+ * hands it over. Returns whether nothing was left behind. */
 bool daemon_stop(struct daemon *daemon);
 
 /* daemon_log.c: what libevent has to say goes to our log. */

@@ -11,6 +11,13 @@
  */
 int notify_send(const char *assignments);
 
+/* The same with a descriptor; -1 is none. -ENOTCONN when nobody asked to be told. */
+int notify_send_descriptor(const char *assignments, int fd);
+
+/* Waits until the service manager has dealt with all that it was sent. Returns 0 or -errno:
+ * -ETIMEDOUT, or -ENOTCONN when nobody asked to be told. */
+int notify_barrier(int timeout_ms);
+
 /* RELOADING=1 with the monotonic clock's time that systemd wants beside it. */
 int notify_reloading(void);
 

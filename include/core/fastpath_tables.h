@@ -68,6 +68,8 @@ struct fastpath_tables {
  */
 struct fastpath_tables *fastpath_tables_build(const struct fastpath_inputs *inputs,
 					      struct fastpath_verdict *verdicts);
+/* Leaves everything to the queue. */
+void fastpath_tables_serve_nothing(struct fastpath_tables *tables);
 void fastpath_tables_free(struct fastpath_tables *tables);
 
 #endif

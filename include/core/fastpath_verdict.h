@@ -41,4 +41,7 @@ const char *fastpath_verdict_format(const struct ruleset *ruleset,
 				    const struct fastpath_verdict *verdicts, uint32_t rule,
 				    char text[static FASTPATH_VERDICT_SIZE]);
 
+/* So many verdicts become FASTPATH_TABLES_FULL, but for rules that are disabled. */
+void fastpath_verdicts_no_room(struct fastpath_verdict *verdicts, size_t count);
+
 #endif

@@ -6,6 +6,7 @@
 #include "core/config.h"
 #include "datapath/counters.h"
 #include "datapath/generation.h"
+#include "datapath/legacy.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,14 +19,20 @@ struct fastpath;
 
 /*
  * Opens a queue and raw sockets for each of worker_count workers. Nothing is served yet, so that
- * privileges can be given up in between. Returns 0 or -errno with *error written.
+ * privileges can be given up in between. Queues of theirs that are in the legacy (all zero: there
+ * is none) go on with what waits in them. Returns 0 or -errno with *error written.
  */
 int datapath_open(struct datapath **datapath, const struct config_settings *settings,
-		  unsigned worker_count, char error[static DATAPATH_ERROR_BYTES]);
+		  unsigned worker_count, struct legacy *legacy,
+		  char error[static DATAPATH_ERROR_BYTES]);
+
+/* Has what waits in queues that nobody has taken over go on uncopied, and closes them. */
+void datapath_let_go(struct legacy *legacy);
 
 /*
  * Has a fast path, which the caller keeps, take part from now on: it is given what the workers are
- * given, and what it counts is counted with theirs. Before the first datapath_publish.
+ * given, and what it counts is counted with theirs. Where workers are at work already, the next
+ * datapath_publish must be of another ruleset, which may be a new one of the same config.
  */
 void datapath_use_fastpath(struct datapath *datapath, struct fastpath *fastpath);
 
@@ -74,6 +81,20 @@ unsigned datapath_worker_count(const struct datapath *datapath);
 
 /* Whether every worker's thread has shown life since the last call. */
 bool datapath_alive(struct datapath *datapath);
+
+/* Adds what others have counted for the ruleset in force, and what the kernel dropped meanwhile. */
+void datapath_add(struct datapath *datapath, const struct counters *counters,
+		  uint64_t dropped_pkts);
+
+/* The queues' sockets, which stay the datapath's. Returns how many there are. */
+size_t datapath_descriptors(const struct datapath *datapath, int fds[static CONFIG_WORKERS_MAX]);
+
+/*
+ * Ends the workers after the bursts in hand, and says what is left: what waits in the queues goes
+ * on waiting, for whoever has another descriptor of their sockets. After this only
+ * datapath_read and datapath_close.
+ */
+void datapath_leave(struct datapath *datapath, struct legacy *legacy);
 
 /* Serves what still waits in the queues, ends the workers, closes everything. */
 void datapath_close(struct datapath *datapath);

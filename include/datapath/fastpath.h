@@ -10,6 +10,7 @@
 #include "core/config.h"
 #include "core/fastpath_tables.h"
 #include "datapath/counters.h"
+#include "datapath/fastpath_left.h"
 #include "datapath/generation.h"
 
 #include <stdint.h>
@@ -72,6 +73,15 @@ const struct fastpath_verdict *fastpath_verdicts(const struct fastpath *fastpath
 /* Has to be called every second: a program that has not heard of its daemon for three leaves all
  * packets alone. */
 void fastpath_beat(struct fastpath *fastpath);
+
+/*
+ * Has the program go on by itself for lasts_s seconds, as long as it is attached: fastpath_close
+ * does not end it any more. To be called when the workers have ended.
+ */
+void fastpath_leave(struct fastpath *fastpath, unsigned lasts_s);
+
+/* Where it counts, for the next daemon; the descriptors stay the fastpath's. */
+void fastpath_counter_maps(const struct fastpath *fastpath, struct fastpath_left *left);
 
 /* The memory that workers write to and the program reads. */
 struct fastpath_state *fastpath_state(struct fastpath *fastpath);

@@ -28,17 +28,30 @@ int queue_open(struct queue **queue, uint16_t number, uint32_t length_pkts,
 	       enum when_full when_full);
 
 /*
+ * The same for a queue that is bound already, by the socket fd, which another process has left to
+ * this one: a queue belongs to the socket's netlink port, whoever holds it, and what came meanwhile
+ * waits there. Takes fd over unless it fails. Returns 0 or -errno.
+ */
+int queue_inherit(struct queue **queue, int fd, uint16_t number, uint32_t length_pkts,
+		  enum when_full when_full);
+
+/*
  * Binds it anew, as queue_open did, where the kernel has it bound no more. Whether it has then is
  * to be seen in queue_stats.h: an answer would come among the packets. May be called while another
  * thread uses the queue. Returns 0 or -errno of sending.
  */
 int queue_bind_again(const struct queue *queue);
 
-/* The netlink port that it is bound by: struct queue_stats has it, too. */
-uint32_t queue_port_id(const struct queue *queue);
-
 /* Unbinds; the kernel drops what still waits. */
 void queue_close(struct queue *queue);
+
+/* Has all that waits go on to where it was going. */
+void queue_let_go(struct queue *queue);
+
+/* The socket, which stays the queue's. */
+int queue_descriptor(const struct queue *queue);
+/* Its netlink port, by which the kernel knows whose a queue is. */
+uint32_t queue_port_id(const struct queue *queue);
 
 uint16_t queue_number(const struct queue *queue);
 

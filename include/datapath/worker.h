@@ -5,21 +5,26 @@
 
 #include "core/config.h"
 #include "datapath/counters.h"
+#include "datapath/legacy.h"
 #include "datapath/serve.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
+struct queue;
 struct worker;
 
 /*
  * Opens queue and raw sockets. Packets that arrive from now on wait in the queue. cpu is the one
- * that the thread will be pinned to. Returns 0 or -errno as queue_open and tx_open do.
+ * that the thread will be pinned to. left is the queue that another process has left, or NULL; its
+ * descriptor becomes -1 when it is taken over. Returns 0 or -errno as queue_open and tx_open do.
  */
 int worker_open(struct worker **worker, const struct config_settings *settings, unsigned index,
-		unsigned cpu);
+		unsigned cpu, struct legacy_queue *left);
 
-/* Has the worker say how full its queue is. Before worker_start. */
+const struct queue *worker_queue(const struct worker *worker);
+
+/* Has the worker say how full its queue is, from its next burst on. Once. */
 void worker_use_admission(struct worker *worker, const struct admission *admission);
 
 /* Starts the thread. Returns 0 or -errno. */
@@ -34,7 +39,7 @@ void worker_publish(struct worker *worker, const struct serve_orders *orders);
 /*
  * Has the worker add its counters to *sum between two bursts, so that their equations hold, and
  * waits for that. A worker that has not come to the end of a burst after two seconds is read as it
- * is. From one thread at a time.
+ * is, and so is one that has ended. From one thread at a time.
  */
 void worker_read(struct worker *worker, struct counters *sum);
 
@@ -51,7 +56,10 @@ uint64_t worker_beats(const struct worker *worker);
 
 /* Serves what still waits in the queue, then ends the thread. Harmless when not started. */
 void worker_stop(struct worker *worker);
-/* Closes queue and sockets. */
+/* Ends the thread after the burst in hand; what waits goes on waiting. Harmless when not started.
+ */
+void worker_leave(struct worker *worker);
+/* Closes queue and sockets. A worker that was never started lets what waits go first. */
 void worker_close(struct worker *worker);
 
 #endif

@@ -57,6 +57,11 @@ static const char reload_help[] =
 	"Has the running daemon validate its configuration file and put it in force, all of it or\n"
 	"nothing, without losing a packet. Prints what changed, or every error.\n";
 
+static const char handover_help[] =
+	"For the service's restart: has the running daemon, when it is ended within 20 seconds,\n"
+	"leave its queues to the one that the service manager starts next, so that no packet is\n"
+	"lost. Refuses where that one could not start, or not with these queues.\n";
+
 static const char explain_help[] =
 	"Says which rules match a UDP packet from SRC to DST, where copies go, and why other rules "
 	"do\n"
@@ -98,6 +103,7 @@ static const struct verb verbs[] = {
 	{"rules", "print the nft rules for the configuration", rules_help, verb_rules,
 	 OPTIONS_OF_RULES, 0, NULL},
 	{"reload", "put a changed configuration in force", reload_help, verb_reload, 0, 0, NULL},
+	{"handover", "have a restart lose no packet", handover_help, verb_handover, 0, 0, NULL},
 	{"explain", "what would happen to a packet, and why", explain_help, verb_explain,
 	 OPTIONS_OF_EXPLAIN, 2, "SRC DST"},
 	{"import", "write the equivalent of another duplicator's configuration", import_help,

@@ -216,7 +216,7 @@ static bool open_sockets(struct daemon *daemon)
 	if (error || !daemon_guard_open(daemon))
 		return false;
 	if (datapath_open(&daemon->datapath, settings, config_workers(settings, cpus_usable()),
-			  error_text) < 0) {
+			  daemon_handover_legacy(daemon), error_text) < 0) {
 		log_error("%s", error_text);
 		return false;
 	}
@@ -242,6 +242,7 @@ static bool start(struct daemon *daemon)
 	daemon_apply_settings(daemon);
 	if (!open_sockets(daemon))
 		return false;
+	daemon_handover_names(daemon);
 	error = daemon_follow_prepare(daemon, &daemon->program);
 	if (!error)
 		error = daemon_follow_program(daemon, &daemon->program);
@@ -256,6 +257,8 @@ static bool start(struct daemon *daemon)
 	if (!daemon_run_rules_script(daemon, "up", &daemon->program))
 		return false;
 	daemon_fastpath_start(daemon);
+	daemon_handover_count(daemon);
+	daemon_handover_close(daemon);
 	return true;
 }
 
@@ -309,6 +312,7 @@ int daemon_run(const struct daemon_options *options)
 		return EXIT_FAILED;
 	}
 	daemon_log_open();
+	daemon_handover_take(&daemon);
 	code = load(&daemon);
 	if (code == EXIT_FINE)
 		code = daemon_helper_start(&daemon) && start(&daemon) ? EXIT_FINE : EXIT_FAILED;

@@ -247,6 +247,15 @@ static void publish_addresses(struct daemon *daemon)
 	}
 }
 
+void daemon_follow_anew(struct daemon *daemon)
+{
+	int error = follow_links(daemon, daemon->program.config);
+
+	if (error)
+		note_failure(daemon, "next hops", error);
+	publish_addresses(daemon);
+}
+
 /* Also the netfilter rules know the addresses: they keep from clients what this machine has to say
  * about copies to them. */
 static void follow_new_addresses(struct daemon *daemon)

@@ -44,6 +44,8 @@ enum control_answer daemon_on_request(void *context, const char *request, struct
 		return answer_status(daemon, body);
 	if (strcmp(request, "reload") == 0)
 		return answer_reload(daemon, body);
+	if (strcmp(request, "handover") == 0)
+		return daemon_handover_ask(daemon, body);
 	/* The text in force, for those who compare it with the file's. */
 	if (strcmp(request, "config") == 0) {
 		evbuffer_add(body, daemon->program.file.text, daemon->program.file.length);

@@ -68,9 +68,13 @@ bool daemon_stop(struct daemon *daemon)
 		event_del(daemon->tick);
 	if (daemon->stage == DAEMON_STOPPING)
 		serve_for_a_moment(daemon);
-	daemon_fastpath_stop(daemon);
-	clean = take_rules_down(daemon);
-
+	/* What nobody has taken over goes on before the rules go, which would be its end. */
+	daemon_handover_close(daemon);
+	clean = daemon_handover_leave(daemon);
+	if (!clean) {
+		daemon_fastpath_stop(daemon);
+		clean = take_rules_down(daemon);
+	}
 	datapath_close(daemon->datapath);
 	daemon_fastpath_close(daemon);
 	/* Where we had none, the file is another's. */

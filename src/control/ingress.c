@@ -23,6 +23,7 @@ struct place {
 	char name[IF_NAMESIZE];
 	bool attached;
 	int link_fd;	 /* 0: attached by a clsact qdisc */
+	bool is_left;	 /* link_fd is another program's, which it is to give way to ours */
 	bool made_qdisc; /* which is ours */
 	bool seen;	 /* in the round under way */
 };
@@ -31,6 +32,7 @@ struct ingress {
 	int program_fd;
 	struct place *places;
 	size_t count;
+	bool succeeds; /* filters of a former daemon's may be there */
 };
 
 struct ingress *ingress_create(int program_fd)
@@ -83,18 +85,38 @@ static bool has_our_filter(int interface, bool made_qdisc)
 	return bpf_tc_query(&hook, &filter) == 0;
 }
 
+/* The link of a former daemon's program becomes ours, between two packets. */
+static bool take_link_over(const struct ingress *ingress, struct place *place)
+{
+	place->is_left = false;
+	place->attached = bpf_link_update(place->link_fd, ingress->program_fd, NULL) == 0;
+	if (!place->attached) {
+		close(place->link_fd);
+		place->link_fd = 0;
+	}
+	return place->attached;
+}
+
 /* Returns 0 or -errno: -EINVAL from a kernel that has no such links. */
 static int attach_link(const struct ingress *ingress, struct place *place)
 {
 	/* include/uapi/linux/bpf.h, BPF_TCX_INGRESS: newer than many systems' headers. */
 	const enum bpf_attach_type tcx_ingress = (enum bpf_attach_type)46;
-	int fd = bpf_link_create(ingress->program_fd, place->interface, tcx_ingress, NULL);
+	int fd;
 
+	if (place->is_left && take_link_over(ingress, place))
+		return 0;
+	fd = bpf_link_create(ingress->program_fd, place->interface, tcx_ingress, NULL);
 	if (fd < 0)
 		return -errno;
 	place->link_fd = fd;
 	place->attached = true;
 	return 0;
+}
+
+static bool has_left_filter(int interface)
+{
+	return has_our_filter(interface, false) || has_our_filter(interface, true);
 }
 
 /* Returns 0 or -errno. */
@@ -189,7 +211,9 @@ static void visit(struct ingress *ingress, struct rtnl_link *link, enum ingress_
 	if (is_attached(place))
 		return;
 	error = attach_link(ingress, place);
-	if (error == -EINVAL && means == INGRESS_LINKS_ONLY)
+	/* A filter of ours that is there already costs nothing to replace. */
+	if (error == -EINVAL && means == INGRESS_LINKS_ONLY &&
+	    !(ingress->succeeds && has_left_filter(place->interface)))
 		return;
 	if (error == -EINVAL)
 		error = attach_filter(ingress, place);
@@ -212,26 +236,94 @@ static void leave_unseen(struct ingress *ingress)
 	ingress->count = kept;
 }
 
-unsigned ingress_follow(struct ingress *ingress, enum ingress_means means)
+/* All interfaces that there are now; NULL when they cannot be listed. */
+static struct nl_cache *list_links(void)
 {
 	struct nl_sock *socket = nl_socket_alloc();
 	struct nl_cache *cache = NULL;
+
+	if (socket && nl_connect(socket, NETLINK_ROUTE) == 0)
+		rtnl_link_alloc_cache(socket, AF_UNSPEC, &cache);
+	nl_socket_free(socket);
+	return cache;
+}
+
+unsigned ingress_follow(struct ingress *ingress, enum ingress_means means)
+{
+	struct nl_cache *cache = list_links();
 	unsigned attached = 0;
 
-	if (socket && nl_connect(socket, NETLINK_ROUTE) == 0 &&
-	    rtnl_link_alloc_cache(socket, AF_UNSPEC, &cache) == 0) {
+	if (cache) {
 		for (size_t i = 0; i < ingress->count; i++)
 			ingress->places[i].seen = false;
 		for (struct nl_object *object = nl_cache_get_first(cache); object;
 		     object = nl_cache_get_next(object))
 			visit(ingress, (struct rtnl_link *)object, means);
 		leave_unseen(ingress);
+		ingress->succeeds = false;
 	}
 	nl_cache_free(cache);
-	nl_socket_free(socket);
 	for (size_t i = 0; i < ingress->count; i++)
 		attached += ingress->places[i].attached;
 	return attached;
+}
+
+void ingress_clear(void)
+{
+	struct nl_cache *cache = list_links();
+
+	/* That there is none is what it would complain of. */
+	libbpf_set_print(NULL);
+	for (struct nl_object *object = cache ? nl_cache_get_first(cache) : NULL; object;
+	     object = nl_cache_get_next(object)) {
+		int interface = rtnl_link_get_ifindex((struct rtnl_link *)object);
+
+		for (int made_qdisc = 0; made_qdisc <= 1; made_qdisc++)
+			if (has_our_filter(interface, made_qdisc))
+				detach_filter(&(struct place){.interface = interface,
+							      .attached = true,
+							      .made_qdisc = made_qdisc});
+	}
+	nl_cache_free(cache);
+}
+
+void ingress_succeed(struct ingress *ingress)
+{
+	ingress->succeeds = true;
+}
+
+bool ingress_inherit(struct ingress *ingress, int interface, int link_fd)
+{
+	struct place *place = find_place(ingress, interface);
+
+	if (!place)
+		return false;
+	place->link_fd = link_fd;
+	place->is_left = true;
+	return true;
+}
+
+size_t ingress_links(const struct ingress *ingress, ingress_link_visitor *visitor, void *context)
+{
+	size_t links = 0;
+
+	for (size_t i = 0; i < ingress->count; i++)
+		if (ingress->places[i].link_fd > 0) {
+			visitor(context, ingress->places[i].interface, ingress->places[i].link_fd);
+			links++;
+		}
+	return links;
+}
+
+void ingress_leave(struct ingress *ingress)
+{
+	if (!ingress)
+		return;
+	for (size_t i = 0; i < ingress->count; i++)
+		if (ingress->places[i].link_fd > 0)
+			close(ingress->places[i].link_fd);
+	free(ingress->places);
+	free(ingress);
 }
 
 void ingress_free(struct ingress *ingress)

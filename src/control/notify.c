@@ -2,7 +2,9 @@
 #include "control/notify.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,34 +14,86 @@
 #include <time.h>
 #include <unistd.h>
 
-int notify_send(const char *assignments)
+/* Returns 0 or -errno; -ENOTCONN: nobody asked to be told. */
+static int manager_address(struct sockaddr_un *address, socklen_t *address_bytes)
 {
 	const char *path = getenv("NOTIFY_SOCKET");
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	size_t path_bytes, length = strlen(assignments);
-	socklen_t address_bytes;
-	int fd, result = 0;
+	size_t path_bytes;
 
 	if (!path || path[0] == '\0')
-		return 0;
+		return -ENOTCONN;
 	if (path[0] != '/' && path[0] != '@')
 		return -EAFNOSUPPORT;
 	path_bytes = strlen(path);
-	if (path_bytes >= sizeof(address.sun_path))
+	if (path_bytes >= sizeof(address->sun_path))
 		return -ENAMETOOLONG;
-	memcpy(address.sun_path, path, path_bytes);
+	*address = (struct sockaddr_un){.sun_family = AF_UNIX};
+	memcpy(address->sun_path, path, path_bytes);
 	/* "@" stands for the NUL that begins the name of an abstract socket (unix(7)). */
 	if (path[0] == '@')
-		address.sun_path[0] = '\0';
-	address_bytes = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + path_bytes);
+		address->sun_path[0] = '\0';
+	*address_bytes = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + path_bytes);
+	return 0;
+}
 
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
+static void attach_descriptor(struct msghdr *message, int fd)
+{
+	struct cmsghdr *control = CMSG_FIRSTHDR(message);
+
+	control->cmsg_level = SOL_SOCKET;
+	control->cmsg_type = SCM_RIGHTS;
+	control->cmsg_len = CMSG_LEN(sizeof(fd));
+	memcpy(CMSG_DATA(control), &fd, sizeof(fd));
+}
+
+int notify_send_descriptor(const char *assignments, int fd)
+{
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(fd))] = {0};
+	struct sockaddr_un address;
+	struct iovec text = {(void *)(uintptr_t)assignments, strlen(assignments)};
+	struct msghdr message = {.msg_name = &address, .msg_iov = &text, .msg_iovlen = 1};
+	int result = manager_address(&address, &message.msg_namelen), notify_fd;
+
+	if (result < 0)
+		return result;
+	if (fd >= 0) {
+		message.msg_control = control;
+		message.msg_controllen = sizeof(control);
+		attach_descriptor(&message, fd);
+	}
+	notify_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (notify_fd < 0)
 		return -errno;
-	if (sendto(fd, assignments, length, MSG_NOSIGNAL, (struct sockaddr *)&address,
-		   address_bytes) < 0)
+	if (sendmsg(notify_fd, &message, MSG_NOSIGNAL) < 0)
 		result = -errno;
-	close(fd);
+	close(notify_fd);
+	return result;
+}
+
+int notify_send(const char *assignments)
+{
+	int result = notify_send_descriptor(assignments, -1);
+
+	return result == -ENOTCONN ? 0 : result;
+}
+
+int notify_barrier(int timeout_ms)
+{
+	struct pollfd end = {0};
+	int ends[2], result;
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return -errno;
+	/* The service manager closes its end once it has come so far: sd_notify_barrier(3). */
+	result = notify_send_descriptor("BARRIER=1", ends[1]);
+	close(ends[1]);
+	end.fd = ends[0];
+	if (!result) {
+		int ready = poll(&end, 1, timeout_ms);
+
+		result = ready > 0 ? 0 : ready == 0 ? -ETIMEDOUT : -errno;
+	}
+	close(ends[0]);
 	return result;
 }
 

@@ -328,6 +328,13 @@ struct fastpath_tables *fastpath_tables_build(const struct fastpath_inputs *inpu
 	return NULL;
 }
 
+void fastpath_tables_serve_nothing(struct fastpath_tables *tables)
+{
+	for (size_t i = 0; i < tables->plan_count; i++)
+		if (tables->plans[i].action == FASTPATH_SERVE)
+			tables->plans[i].action = FASTPATH_QUEUE_CERTAIN;
+}
+
 void fastpath_tables_free(struct fastpath_tables *tables)
 {
 	if (!tables)

@@ -95,3 +95,10 @@ const char *fastpath_verdict_format(const struct ruleset *ruleset,
 	}
 	return text;
 }
+
+void fastpath_verdicts_no_room(struct fastpath_verdict *verdicts, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (verdicts[i].reason != FASTPATH_DISABLED)
+			verdicts[i] = (struct fastpath_verdict){.reason = FASTPATH_TABLES_FULL};
+}

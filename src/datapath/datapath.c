@@ -4,14 +4,17 @@
 #include "datapath/fastpath.h"
 #include "datapath/generation.h"
 #include "datapath/queue_owner.h"
+#include "datapath/queue.h"
 #include "datapath/queue_stats.h"
 #include "datapath/worker.h"
 
 #include <errno.h>
+#include <linux/netlink.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* The kernel's 32-bit drop counters of one queue, as 64 bits. */
@@ -31,7 +34,8 @@ struct datapath {
 	unsigned worker_count;
 	struct slot slots[CONFIG_WORKERS_MAX];
 	struct generation *generation;
-	struct fastpath *fastpath; /* NULL: there is none */
+	struct fastpath *fastpath;    /* NULL: there is none */
+	uint64_t dropped_before_pkts; /* by the kernel, in the time of those who left us this */
 	int stats_fd;
 };
 
@@ -82,8 +86,42 @@ static void describe_error(const struct datapath *datapath, unsigned queue, int 
 	}
 }
 
+/* The queue of this number among those that are left, NULL where there is none or it is not that
+ * socket's any more. */
+static struct legacy_queue *find_left(const struct datapath *datapath, struct legacy *legacy,
+				      unsigned number)
+{
+	struct sockaddr_nl address;
+	socklen_t bytes = sizeof(address);
+	struct queue_stats stats;
+
+	for (size_t i = 0; i < legacy->queue_count; i++) {
+		struct legacy_queue *left = &legacy->queues[i];
+
+		if (left->number == number && left->fd >= 0 &&
+		    getsockname(left->fd, (struct sockaddr *)&address, &bytes) == 0 &&
+		    queue_stats_read(datapath->stats_fd, (uint16_t)number, &stats) == 0 &&
+		    stats.port_id == address.nl_pid)
+			return left;
+	}
+	return NULL;
+}
+
+static int open_slot(struct datapath *datapath, unsigned i, struct legacy *legacy)
+{
+	struct slot *slot = &datapath->slots[i];
+	const struct config_settings *settings = &datapath->settings;
+	struct legacy_queue *left = find_left(datapath, legacy, settings->queue + i);
+
+	if (left)
+		slot->drops = (struct drop_count){.last_full = left->dropped_full_pkts,
+						  .last_user = left->dropped_user_pkts};
+	return worker_open(&slot->worker, settings, i, cpu_for(i), left);
+}
+
 int datapath_open(struct datapath **out, const struct config_settings *settings,
-		  unsigned worker_count, char error_text[static DATAPATH_ERROR_BYTES])
+		  unsigned worker_count, struct legacy *legacy,
+		  char error_text[static DATAPATH_ERROR_BYTES])
 {
 	struct datapath *datapath = calloc(1, sizeof(*datapath));
 	int error = 0;
@@ -93,9 +131,10 @@ int datapath_open(struct datapath **out, const struct config_settings *settings,
 		return -ENOMEM;
 	}
 	datapath->settings = *settings;
+	datapath->dropped_before_pkts = legacy->dropped_pkts;
 	datapath->stats_fd = queue_stats_open();
 	for (unsigned i = 0; i < worker_count && !error; i++) {
-		error = worker_open(&datapath->slots[i].worker, settings, i, cpu_for(i));
+		error = open_slot(datapath, i, legacy);
 		if (error)
 			describe_error(datapath, settings->queue + i, error, error_text);
 		else
@@ -116,6 +155,27 @@ int datapath_open(struct datapath **out, const struct config_settings *settings,
 	else
 		*out = datapath;
 	return error;
+}
+
+void datapath_let_go(struct legacy *legacy)
+{
+	enum { LET_GO_LENGTH_PKTS = 1024 }; /* from then on the kernel lets them go by itself */
+
+	for (size_t i = 0; i < legacy->queue_count; i++) {
+		struct legacy_queue *left = &legacy->queues[i];
+		struct queue *queue;
+
+		if (left->fd < 0)
+			continue;
+		if (queue_inherit(&queue, left->fd, left->number, LET_GO_LENGTH_PKTS,
+				  WHEN_FULL_FORWARD) == 0) {
+			queue_let_go(queue);
+			queue_close(queue);
+		} else {
+			close(left->fd);
+		}
+		left->fd = -1;
+	}
 }
 
 void datapath_use_fastpath(struct datapath *datapath, struct fastpath *fastpath)
@@ -216,7 +276,8 @@ static uint64_t passed_pkts(const struct worker *worker, const struct queue_stat
 
 struct datapath_queue_totals datapath_queue_totals(struct datapath *datapath)
 {
-	struct datapath_queue_totals totals = {0};
+	struct datapath_queue_totals totals = {.dropped_kernel_pkts =
+						       datapath->dropped_before_pkts};
 
 	for (unsigned i = 0; i < datapath->worker_count; i++) {
 		struct slot *slot = &datapath->slots[i];
@@ -278,6 +339,44 @@ bool datapath_find_loss(struct datapath *datapath, struct datapath_queue_loss *l
 		any = true;
 	}
 	return any;
+}
+
+void datapath_add(struct datapath *datapath, const struct counters *counters, uint64_t dropped_pkts)
+{
+	counters_accumulate(datapath->generation->former, counters);
+	datapath->dropped_before_pkts += dropped_pkts;
+}
+
+size_t datapath_descriptors(const struct datapath *datapath, int fds[static CONFIG_WORKERS_MAX])
+{
+	for (unsigned i = 0; i < datapath->worker_count; i++)
+		fds[i] = queue_descriptor(worker_queue(datapath->slots[i].worker));
+	return datapath->worker_count;
+}
+
+void datapath_leave(struct datapath *datapath, struct legacy *legacy)
+{
+	bool forward = datapath->settings.when_full == WHEN_FULL_FORWARD;
+
+	*legacy = (struct legacy){.queue_count = datapath->worker_count};
+	for (unsigned i = 0; i < datapath->worker_count; i++)
+		worker_leave(datapath->slots[i].worker);
+	legacy->dropped_pkts = datapath_queue_totals(datapath).dropped_kernel_pkts;
+	for (unsigned i = 0; i < datapath->worker_count; i++) {
+		const struct slot *slot = &datapath->slots[i];
+
+		legacy->queues[i] = (struct legacy_queue){
+			.fd = queue_descriptor(worker_queue(slot->worker)),
+			.number = (uint16_t)(datapath->settings.queue + i),
+			.last_packet_id = worker_last_packet_id(slot->worker),
+			.dropped_full_pkts = slot->drops.last_full,
+			.dropped_user_pkts = slot->drops.last_user,
+		};
+		/* What came after the last id that we had, the next one finds by that id. */
+		if (forward)
+			legacy->dropped_pkts -=
+				slot->drops.total - worker_missed_pkts(slot->worker);
+	}
 }
 
 unsigned datapath_worker_count(const struct datapath *datapath)

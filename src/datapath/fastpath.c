@@ -43,6 +43,7 @@ struct fastpath {
 	struct fastpath_samples *samples;
 	struct fastpath_verdict *verdicts;
 	uint64_t refused_pkts; /* by counters that have been taken in */
+	bool is_left;	       /* to the next daemon: it goes on when this one closes it */
 };
 
 /* ---- Opening ---- */
@@ -187,7 +188,7 @@ void fastpath_close(struct fastpath *fastpath)
 {
 	if (!fastpath)
 		return;
-	if (fastpath->state)
+	if (fastpath->state && !fastpath->is_left)
 		fastpath->state->beat_ns = 0;
 	for (unsigned i = 0; i < MAP_COUNT; i++)
 		fastpath_map_close(&fastpath->maps[i]);
@@ -207,14 +208,41 @@ struct fastpath_state *fastpath_state(struct fastpath *fastpath)
 	return fastpath->state;
 }
 
-void fastpath_beat(struct fastpath *fastpath)
+static void beat_ahead(struct fastpath *fastpath, unsigned ahead_s)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	__atomic_store_n(&fastpath->state->beat_ns,
-			 (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec,
+			 ((uint64_t)now.tv_sec + ahead_s) * 1000000000 + (uint64_t)now.tv_nsec,
 			 __ATOMIC_RELAXED);
+}
+
+void fastpath_beat(struct fastpath *fastpath)
+{
+	beat_ahead(fastpath, 0);
+}
+
+void fastpath_leave(struct fastpath *fastpath, unsigned lasts_s)
+{
+	fastpath->is_left = true;
+	beat_ahead(fastpath, lasts_s);
+	/* No worker will say that there is room again. */
+	memset(fastpath->state->queue_is_full, 0, sizeof(fastpath->state->queue_is_full));
+}
+
+void fastpath_counter_maps(const struct fastpath *fastpath, struct fastpath_left *left)
+{
+	const struct fastpath_map *maps = fastpath->maps;
+
+	*left = (struct fastpath_left){
+		.totals_fd = bpf_map__fd(maps[MAP_TOTALS].bpf),
+		.rules_fd = bpf_map__fd(maps[MAP_RULES].bpf),
+		.destinations_fd = bpf_map__fd(maps[MAP_DESTINATIONS].bpf),
+		.copies = maps[MAP_TOTALS].copies,
+		.rule_room = maps[MAP_RULES].room,
+		.destination_room = maps[MAP_DESTINATIONS].room,
+	};
 }
 
 /* ---- Counting ---- */
@@ -328,20 +356,6 @@ static bool has_room(const struct fastpath *fastpath, const struct ruleset *rule
 	       ruleset->destination_count <= fastpath->maps[MAP_DESTINATIONS].room;
 }
 
-static void serve_nothing(struct fastpath_tables *tables)
-{
-	for (size_t i = 0; i < tables->plan_count; i++)
-		if (tables->plans[i].action == FASTPATH_SERVE)
-			tables->plans[i].action = FASTPATH_QUEUE_CERTAIN;
-}
-
-static void no_room(struct fastpath_verdict *verdicts, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		if (verdicts[i].reason != FASTPATH_DISABLED)
-			verdicts[i] = (struct fastpath_verdict){.reason = FASTPATH_TABLES_FULL};
-}
-
 struct fastpath_publication {
 	struct fastpath_verdict *verdicts;
 	struct fastpath_samples *samples;
@@ -373,11 +387,11 @@ static struct fastpath_tables *build(const struct fastpath *fastpath,
 	if (!tables)
 		return NULL;
 	if (!has_room(fastpath, basis->ruleset)) {
-		no_room(publication->verdicts, basis->ruleset->rule_count);
-		serve_nothing(tables);
+		fastpath_verdicts_no_room(publication->verdicts, basis->ruleset->rule_count);
+		fastpath_tables_serve_nothing(tables);
 	}
 	if (!basis->fast_path)
-		serve_nothing(tables);
+		fastpath_tables_serve_nothing(tables);
 	return tables;
 }
 

@@ -70,6 +70,15 @@ static int set_receive_buffer(const struct queue *queue, uint32_t length_pkts,
 	return 0;
 }
 
+/* Copy mode, length and flags. */
+static void put_parameters(struct nlmsghdr *message, uint32_t length_pkts, bool fail_open)
+{
+	nfq_nlmsg_cfg_put_params(message, NFQNL_COPY_PACKET, NFQ_WIRE_PAYLOAD_MAX);
+	nfq_nlmsg_cfg_put_qmaxlen(message, length_pkts);
+	mnl_attr_put_u32(message, NFQA_CFG_FLAGS, htonl(fail_open ? NFQA_CFG_F_FAIL_OPEN : 0));
+	mnl_attr_put_u32(message, NFQA_CFG_MASK, htonl(NFQA_CFG_F_FAIL_OPEN));
+}
+
 /*
  * Bind, copy mode, length and flags in one message: packets that arrive between two of them would
  * be lost. Returns 0 or -errno.
@@ -82,11 +91,7 @@ static int send_configuration(const struct queue *queue, uint16_t flags)
 	message->nlmsg_flags |= flags;
 	message->nlmsg_seq = 1;
 	nfq_nlmsg_cfg_put_cmd(message, AF_UNSPEC, NFQNL_CFG_CMD_BIND);
-	nfq_nlmsg_cfg_put_params(message, NFQNL_COPY_PACKET, NFQ_WIRE_PAYLOAD_MAX);
-	nfq_nlmsg_cfg_put_qmaxlen(message, queue->length_pkts);
-	mnl_attr_put_u32(message, NFQA_CFG_FLAGS,
-			 htonl(queue->fail_open ? NFQA_CFG_F_FAIL_OPEN : 0));
-	mnl_attr_put_u32(message, NFQA_CFG_MASK, htonl(NFQA_CFG_F_FAIL_OPEN));
+	put_parameters(message, queue->length_pkts, queue->fail_open);
 	if (mnl_socket_sendto(queue->socket, message, message->nlmsg_len) < 0)
 		return -errno;
 	return 0;
@@ -108,46 +113,89 @@ static int configure(struct queue *queue)
 	return 0;
 }
 
-int queue_open(struct queue **out, uint16_t number, uint32_t length_pkts, enum when_full when_full)
+/* Packets wait before any answer would, so none is asked for; it is bound, so none is needed. */
+static int configure_bound(struct queue *queue, bool fail_open)
 {
-	bool forward = when_full == WHEN_FULL_FORWARD;
+	char buffer[MNL_SOCKET_BUFFER_SIZE];
+	struct nlmsghdr *message = nfq_nlmsg_put(buffer, NFQNL_MSG_CONFIG, queue->number);
+
+	put_parameters(message, queue->length_pkts, fail_open);
+	return mnl_socket_sendto(queue->socket, message, message->nlmsg_len) < 0 ? -errno : 0;
+}
+
+/* All but the socket. */
+static struct queue *create(uint16_t number, uint32_t length_pkts, bool forward)
+{
 	struct queue *queue = calloc(1, sizeof(*queue));
-	int on = 1;
-	int error = -ENOMEM;
 
 	if (!queue)
-		return error;
+		return NULL;
 	queue->number = number;
 	queue->fail_open = forward;
 	queue->length_pkts = forward ? UINT32_MAX : length_pkts;
 	queue->slots = mmap(NULL, (size_t)QUEUE_BURST_MAX * SLOT_BYTES, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (queue->slots == MAP_FAILED) {
-		queue->slots = NULL;
-		goto out;
+		free(queue);
+		return NULL;
 	}
 	prepare_slots(queue);
+	return queue;
+}
+
+static int open_socket(struct queue *queue)
+{
+	int on = 1;
+
 	queue->socket = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
-	if (!queue->socket || mnl_socket_bind(queue->socket, 0, MNL_SOCKET_AUTOPID) < 0) {
-		error = -errno;
-		goto out;
-	}
+	if (!queue->socket || mnl_socket_bind(queue->socket, 0, MNL_SOCKET_AUTOPID) < 0)
+		return -errno;
 	queue->fd = mnl_socket_get_fd(queue->socket);
 	/* Else one overrun makes every further packet drop until the socket is drained. */
-	if (setsockopt(queue->fd, SOL_NETLINK, NETLINK_NO_ENOBUFS, &on, sizeof(on)) < 0) {
-		error = -errno;
-		goto out;
-	}
-	error = set_receive_buffer(queue, length_pkts,
-				   forward ? CHARGE_SMALL_BYTES : CHARGE_MTU_BYTES);
+	if (setsockopt(queue->fd, SOL_NETLINK, NETLINK_NO_ENOBUFS, &on, sizeof(on)) < 0)
+		return -errno;
+	return 0;
+}
+
+int queue_open(struct queue **out, uint16_t number, uint32_t length_pkts, enum when_full when_full)
+{
+	bool forward = when_full == WHEN_FULL_FORWARD;
+	struct queue *queue = create(number, length_pkts, forward);
+	int error = queue ? open_socket(queue) : -ENOMEM;
+
+	if (!error)
+		error = set_receive_buffer(queue, length_pkts,
+					   forward ? CHARGE_SMALL_BYTES : CHARGE_MTU_BYTES);
 	if (!error)
 		error = configure(queue);
-out:
 	if (error)
 		queue_close(queue);
 	else
 		*out = queue;
 	return error;
+}
+
+int queue_inherit(struct queue **out, int fd, uint16_t number, uint32_t length_pkts,
+		  enum when_full when_full)
+{
+	bool forward = when_full == WHEN_FULL_FORWARD;
+	struct queue *queue = create(number, length_pkts, forward);
+	int error;
+
+	if (!queue)
+		return -ENOMEM;
+	queue->socket = mnl_socket_fdopen(fd);
+	if (!queue->socket) {
+		error = -errno;
+		queue_close(queue);
+		return error;
+	}
+	queue->fd = fd;
+	/* Where these fail the queue goes on as it was left. */
+	set_receive_buffer(queue, length_pkts, forward ? CHARGE_SMALL_BYTES : CHARGE_MTU_BYTES);
+	configure_bound(queue, forward);
+	*out = queue;
+	return 0;
 }
 
 void queue_close(struct queue *queue)
@@ -164,6 +212,28 @@ void queue_close(struct queue *queue)
 int queue_bind_again(const struct queue *queue)
 {
 	return send_configuration(queue, 0);
+}
+
+void queue_let_go(struct queue *queue)
+{
+	enum { ROUNDS_MAX = 4096 }; /* more come as fast as they go */
+	int count = QUEUE_BURST_MAX;
+
+	for (int round = 0; round < ROUNDS_MAX && count == QUEUE_BURST_MAX; round++) {
+		count = queue_receive(queue, -1, 0);
+		for (int i = 0; i < count; i++) {
+			struct nfq_wire_message message;
+
+			if (queue_message(queue, i, &message) == NFQ_WIRE_PACKET)
+				queue_decide(queue, message.packet_id, true);
+		}
+		queue_send_verdicts(queue);
+	}
+}
+
+int queue_descriptor(const struct queue *queue)
+{
+	return queue->fd;
 }
 
 uint32_t queue_port_id(const struct queue *queue)

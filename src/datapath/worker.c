@@ -22,12 +22,14 @@ enum {
 	READ_TRIES = 30000,
 };
 
+/* When the thread ends: when nothing waits any more, or after the burst in hand. */
+enum stop { STOP_NOT, STOP_WHEN_EMPTY, STOP_NOW };
+
 struct worker {
 	/* The thread's own. */
 	_Alignas(64) struct queue *queue;
 	struct tx *tx;
 	uint32_t last_id;
-	struct admission admission;
 
 	/* Written by the thread, read by others. */
 	_Atomic uint64_t burst; /* odd while a burst is being worked on */
@@ -37,7 +39,9 @@ struct worker {
 
 	/* Written by others. */
 	_Alignas(64) _Atomic(const struct serve_orders *) orders;
-	_Atomic bool stop;
+	/* Its queue's state goes there; may come late. */
+	_Atomic(const struct admission *) admission;
+	_Atomic enum stop stop;
 	/* Where the thread is to add its counters up, between two bursts. It takes the pointer away
 	 * when it begins, and sets answered when it is done. */
 	_Atomic(struct counters *) wanted;
@@ -46,6 +50,8 @@ struct worker {
 	unsigned cpu;
 	pthread_t thread;
 	bool started;
+	bool has_served;
+	struct admission given_admission;
 };
 
 /* Ids go up by one; what is missing between two was lost between the kernel and us. Only a queue
@@ -70,6 +76,7 @@ static uint64_t coarse_now_ns(void)
 
 static void serve_burst(struct worker *worker, int count)
 {
+	const struct admission *admission = atomic_load(&worker->admission);
 	const struct serve_orders *orders;
 	uint64_t now_ns = coarse_now_ns();
 
@@ -82,14 +89,13 @@ static void serve_burst(struct worker *worker, int count)
 		if (queue_message(worker->queue, i, &message) != NFQ_WIRE_PACKET)
 			continue;
 		note_packet_id(worker, message.packet_id);
-		queue_decide(
-			worker->queue, message.packet_id,
-			serve_packet(worker->tx, &worker->admission, orders, now_ns, &message));
+		queue_decide(worker->queue, message.packet_id,
+			     serve_packet(worker->tx, admission, orders, now_ns, &message));
 	}
 	tx_flush(worker->tx);
 	/* A verdict that is refused has no packet any more: nothing is left to be done for it. */
 	queue_send_verdicts(worker->queue);
-	admission_set_fill(&worker->admission, queue_fill_permille(worker->queue));
+	admission_set_fill(admission, queue_fill_permille(worker->queue));
 	atomic_fetch_add(&worker->burst, 1);
 }
 
@@ -121,29 +127,54 @@ static void *worker_main(void *argument)
 	struct worker *worker = argument;
 
 	for (;;) {
-		bool stop = atomic_load(&worker->stop);
-		int count = queue_receive(worker->queue, worker->wake_fd, stop ? 0 : IDLE_MS);
+		enum stop stop = atomic_load(&worker->stop);
+		int count;
 
+		if (stop == STOP_NOW)
+			return NULL;
+		count = queue_receive(worker->queue, worker->wake_fd, stop ? 0 : IDLE_MS);
 		atomic_fetch_add_explicit(&worker->beats, 1, memory_order_relaxed);
 		if (count > 0)
 			serve_burst(worker, count);
 		else
 			take_wake(worker);
 		answer_reader(worker);
-		if (count <= 0 && stop)
+		if (count <= 0 && stop == STOP_WHEN_EMPTY)
 			return NULL;
 	}
 }
 
-int worker_open(struct worker **out, const struct config_settings *settings, unsigned index,
-		unsigned cpu)
+/* A queue of its own, or the one that was left to us. */
+static int get_queue(struct worker *worker, const struct config_settings *settings, unsigned index,
+		     struct legacy_queue *left)
 {
+	uint16_t number = (uint16_t)(settings->queue + index);
+	int error;
+
+	if (!left)
+		return queue_open(&worker->queue, number, settings->queue_length_pkts,
+				  settings->when_full);
+	error = queue_inherit(&worker->queue, left->fd, number, settings->queue_length_pkts,
+			      settings->when_full);
+	if (error)
+		return error;
+	left->fd = -1;
+	/* Ids go on where the former worker has left them. */
+	worker->last_id = left->last_packet_id;
+	atomic_store(&worker->last_packet_id, left->last_packet_id);
+	return 0;
+}
+
+int worker_open(struct worker **out, const struct config_settings *settings, unsigned index,
+		unsigned cpu, struct legacy_queue *left)
+{
+	static const struct admission none;
 	struct worker *worker = aligned_alloc(64, sizeof(*worker));
 	int error;
 
 	if (!worker)
 		return -ENOMEM;
-	*worker = (struct worker){.cpu = cpu, .wake_fd = -1};
+	*worker = (struct worker){.cpu = cpu, .wake_fd = -1, .admission = &none};
 	error = tx_open(&worker->tx, settings->mark);
 	if (error)
 		goto out;
@@ -152,8 +183,7 @@ int worker_open(struct worker **out, const struct config_settings *settings, uns
 		error = -errno;
 		goto out;
 	}
-	error = queue_open(&worker->queue, (uint16_t)(settings->queue + index),
-			   settings->queue_length_pkts, settings->when_full);
+	error = get_queue(worker, settings, index, left);
 out:
 	if (error)
 		worker_close(worker);
@@ -162,9 +192,15 @@ out:
 	return error;
 }
 
+const struct queue *worker_queue(const struct worker *worker)
+{
+	return worker->queue;
+}
+
 void worker_use_admission(struct worker *worker, const struct admission *admission)
 {
-	worker->admission = *admission;
+	worker->given_admission = *admission;
+	atomic_store(&worker->admission, &worker->given_admission);
 }
 
 int worker_start(struct worker *worker, const struct serve_orders *orders)
@@ -182,6 +218,7 @@ int worker_start(struct worker *worker, const struct serve_orders *orders)
 	if (error)
 		return -error;
 	worker->started = true;
+	worker->has_served = true;
 	CPU_ZERO(&cpus);
 	CPU_SET(worker->cpu, &cpus);
 	/* A CPU that was taken away meanwhile is no reason not to work on another. */
@@ -218,6 +255,10 @@ static void wake(const struct worker *worker)
 
 void worker_read(struct worker *worker, struct counters *sum)
 {
+	if (!worker->started) {
+		counters_accumulate(sum, atomic_load(&worker->orders)->counters);
+		return;
+	}
 	atomic_store(&worker->answered, false);
 	atomic_store(&worker->wanted, sum);
 	wake(worker);
@@ -256,20 +297,33 @@ uint64_t worker_beats(const struct worker *worker)
 	return atomic_load_explicit(&worker->beats, memory_order_relaxed);
 }
 
-void worker_stop(struct worker *worker)
+static void end_thread(struct worker *worker, enum stop how)
 {
 	if (!worker->started)
 		return;
-	atomic_store(&worker->stop, true);
+	atomic_store(&worker->stop, how);
 	wake(worker);
 	pthread_join(worker->thread, NULL);
 	worker->started = false;
+}
+
+void worker_stop(struct worker *worker)
+{
+	end_thread(worker, STOP_WHEN_EMPTY);
+}
+
+void worker_leave(struct worker *worker)
+{
+	end_thread(worker, STOP_NOW);
 }
 
 void worker_close(struct worker *worker)
 {
 	if (!worker)
 		return;
+	/* What was left to us is not to be lost for our failure to start. */
+	if (worker->queue && !worker->has_served)
+		queue_let_go(worker->queue);
 	queue_close(worker->queue);
 	tx_close(worker->tx);
 	if (worker->wake_fd >= 0)

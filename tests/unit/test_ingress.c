@@ -173,6 +173,76 @@ static void what_others_have_put_into_ours_stays(void **state)
 	}
 }
 
+/* One after the other, while a link of the former's is held by somebody else, as at a handover. */
+static void note_link(void *context, int interface, int link_fd)
+{
+	int *held = context;
+
+	held[0] = interface;
+	held[1] = dup(link_fd);
+}
+
+static unsigned program_of_link(int link_fd)
+{
+	struct bpf_link_info info = {0};
+	uint32_t bytes = sizeof(info);
+
+	assert_int_equal(bpf_obj_get_info_by_fd(link_fd, &info, &bytes), 0);
+	return info.prog_id;
+}
+
+static void a_link_is_taken_over(void **state)
+{
+	struct ingress *former = start(), *ingress;
+	int held[2] = {0}, first = program_fd;
+	unsigned before;
+
+	assert_int_equal(ingress_follow(former, INGRESS_LINKS_ONLY), 2);
+	assert_int_equal(ingress_links(former, note_link, held), 2);
+	ingress_leave(former);
+	before = program_of_link(held[1]);
+
+	assert_int_equal(load_program(state), 0);
+	ingress = start();
+	ingress_succeed(ingress);
+	assert_true(ingress_inherit(ingress, held[0], dup(held[1])));
+	assert_int_equal(ingress_follow(ingress, INGRESS_LINKS_ONLY), 2);
+	assert_int_not_equal(program_of_link(held[1]), before);
+	ingress_free(ingress);
+	close(held[1]);
+	close(first);
+}
+
+static void a_filter_that_was_left_gives_way(void **state)
+{
+	struct ingress *former = start(), *ingress = start();
+
+	(void)state;
+	assert_int_equal(ingress_follow(former, INGRESS_ANY), 2);
+	ingress_leave(former);
+	assert_filter("v0", true);
+	/* Others would do without. */
+	ingress_succeed(ingress);
+	assert_int_equal(ingress_follow(ingress, INGRESS_LINKS_ONLY), 2);
+	run("test $(tc filter show dev v0 ingress | grep -c direct-action) = 1");
+	ingress_free(ingress);
+	assert_qdisc("v0", false);
+}
+
+static void what_was_left_is_cleared(void **state)
+{
+	struct ingress *former = start();
+
+	(void)state;
+	assert_int_equal(ingress_follow(former, INGRESS_ANY), 2);
+	run("tc qdisc add dev lo clsact");
+	ingress_leave(former);
+	ingress_clear();
+	assert_qdisc("v0", false);
+	assert_qdisc("v1", false);
+	assert_qdisc("lo", true);
+}
+
 /* A daemon that was killed: the next one has one filter, and takes the qdisc with it. */
 static void what_was_left_behind_is_taken_over(void **state)
 {
@@ -207,11 +277,14 @@ int main(void)
 		in_namespace(links_need_no_qdisc),
 		in_namespace(interfaces_come_and_go),
 		in_namespace(only_where_packets_arrive_as_expected),
+		in_namespace(a_link_is_taken_over),
 		cmocka_unit_test_setup(without_links_there_is_a_qdisc_or_nothing, forbid_links),
 		in_namespace(a_qdisc_of_others_stays),
 		in_namespace(what_others_have_put_into_ours_stays),
 		in_namespace(what_was_left_behind_is_taken_over),
 		in_namespace(what_somebody_takes_away_is_put_back),
+		in_namespace(a_filter_that_was_left_gives_way),
+		in_namespace(what_was_left_is_cleared),
 	};
 
 	if (!can_enter_namespaces("test_ingress"))

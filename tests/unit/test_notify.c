@@ -7,10 +7,13 @@
 
 #include <cmocka.h>
 
+#include "control/fd_store.h"
 #include "control/notify.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -148,6 +151,106 @@ static void the_watchdog_is_ours_or_not(void **state)
 	assert_int_equal(notify_watchdog_us(), 0);
 }
 
+/* Receives a datagram and the descriptor with it. */
+static int expect_descriptor(int fd, const char *expected)
+{
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
+	char text[256] = {0};
+	struct iovec iovec = {text, sizeof(text) - 1};
+	struct msghdr message = {.msg_iov = &iovec,
+				 .msg_iovlen = 1,
+				 .msg_control = control,
+				 .msg_controllen = sizeof(control)};
+	int passed;
+
+	assert_int_equal(recvmsg(fd, &message, 0), strlen(expected));
+	assert_string_equal(text, expected);
+	assert_non_null(CMSG_FIRSTHDR(&message));
+	memcpy(&passed, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(passed));
+	return passed;
+}
+
+static void a_descriptor_is_stored(void **state)
+{
+	int fd = listen_on("@test_notify.store"), ends[2], passed;
+	char byte;
+
+	(void)state;
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(fd_store_put("queue-1", ends[0]), 0);
+	passed = expect_descriptor(fd, "FDSTORE=1\nFDPOLL=0\nFDNAME=queue-1");
+	assert_int_equal(write(ends[1], "x", 1), 1);
+	assert_int_equal(read(passed, &byte, 1), 1);
+	fd_store_remove("queue-1");
+	expect_datagram(fd, "FDSTOREREMOVE=1\nFDNAME=queue-1");
+	close(fd);
+	unsetenv("NOTIFY_SOCKET");
+	assert_int_equal(fd_store_put("queue-1", ends[0]), -ENOTCONN);
+}
+
+static void *manager_that_answers(void *context)
+{
+	close(expect_descriptor(*(int *)context, "BARRIER=1"));
+	return NULL;
+}
+
+static void the_barrier_ends_with_the_managers_work(void **state)
+{
+	int fd = listen_on("@test_notify.barrier");
+	pthread_t manager;
+
+	(void)state;
+	assert_int_equal(notify_barrier(0), -ETIMEDOUT);
+	close(expect_descriptor(fd, "BARRIER=1"));
+	assert_int_equal(pthread_create(&manager, NULL, manager_that_answers, &fd), 0);
+	assert_int_equal(notify_barrier(10000), 0);
+	assert_int_equal(pthread_join(manager, NULL), 0);
+	close(fd);
+	unsetenv("NOTIFY_SOCKET");
+	assert_int_equal(notify_barrier(0), -ENOTCONN);
+}
+
+static void descriptors_for_another_are_left_alone(void **state)
+{
+	struct fd_store_item *items;
+	char pid[16];
+
+	(void)state;
+	snprintf(pid, sizeof(pid), "%d", getppid());
+	setenv("LISTEN_PID", pid, 1);
+	setenv("LISTEN_FDS", "1", 1);
+	assert_int_equal(fd_store_take(&items), 0);
+	assert_null(items);
+	assert_null(getenv("LISTEN_FDS"));
+	assert_int_equal(fd_store_take(&items), 0);
+}
+
+static void what_was_stored_comes_with_the_start(void **state)
+{
+	struct fd_store_item *items;
+	int low = listen_on("@test_notify.start"), fd = fcntl(low, F_DUPFD_CLOEXEC, 10);
+	char pid[16];
+
+	(void)state;
+	close(low);
+	assert_int_equal(dup2(STDERR_FILENO, 3), 3);
+	assert_int_equal(dup2(STDERR_FILENO, 4), 4);
+	snprintf(pid, sizeof(pid), "%d", getpid());
+	setenv("LISTEN_PID", pid, 1);
+	setenv("LISTEN_FDS", "2", 1);
+	setenv("LISTEN_FDNAMES", "first:a-name-that-is-longer-than-any-of-ours", 1);
+	assert_int_equal(fd_store_take(&items), 2);
+	assert_int_equal(items[0].fd, 3);
+	assert_string_equal(items[0].name, "first");
+	assert_int_equal(items[1].fd, 4);
+	assert_int_equal(strlen(items[1].name), FD_STORE_NAME_SIZE - 1);
+	free(items);
+	expect_datagram(fd, "FDSTOREREMOVE=1\nFDNAME=first");
+	close(fd);
+	close(3);
+	close(4);
+}
+
 #define notifying(test) cmocka_unit_test_setup(test, begin)
 
 int main(void)
@@ -158,6 +261,10 @@ int main(void)
 		notifying(nobody_asked),
 		notifying(a_reload_has_its_time),
 		notifying(the_watchdog_is_ours_or_not),
+		notifying(a_descriptor_is_stored),
+		notifying(the_barrier_ends_with_the_managers_work),
+		notifying(descriptors_for_another_are_left_alone),
+		notifying(what_was_stored_comes_with_the_start),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

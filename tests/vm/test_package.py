@@ -120,14 +120,14 @@ def test_install_starts_nothing_before_an_administrator_says_so(package, clean_m
 
 
 def test_upgrade_while_packets_flow(network, unit, newer):
-    """It restarts the service. The changed configuration stays, without a question; the one that
-    the new version ships lies beside it."""
+    """It restarts the service, and no packet goes uncopied. The changed configuration stays, without
+    a question; the one that the new version ships lies beside it."""
     run("systemctl", "enable", "--now", UNIT, timeout_s=scaled(15))
     config, pid = CONFIG.read_text(), unit.pid
     transit = Transit(network, unit)
     _apt("install", "-o", "Dpkg::Options::=--force-confold", newer("99.1", NEW_CONFIG))
     unit.wait_another_than(pid)
-    transit.end()
+    assert transit.end() == 0
     assert (_state(), _version()) == ("ii", "99.1")
     assert CONFIG.read_text() == config
     assert CONFIG.with_name(f"{CONFIG.name}.dpkg-dist").read_text() == NEW_CONFIG

@@ -7,7 +7,6 @@ import subprocess
 import pytest
 
 from appliance import UNIT, ruleset, table_is_up
-from flow import Transit
 from lib.namespaces import run
 from lib.waiting import scaled, wait_for
 
@@ -98,14 +97,6 @@ def test_watchdog_is_content_with_a_daemon_that_works(unit):
              there=unit.journal)
     assert unit.pid == pid
     assert unit.show("NRestarts") == "0"
-
-
-def test_restart_while_packets_flow(network, running):
-    pid = running.pid
-    transit = Transit(network, running)
-    running.call("restart")
-    running.wait_another_than(pid)
-    transit.end()
 
 
 def test_restart_by_hand_leaves_no_second_table(running):

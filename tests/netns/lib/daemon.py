@@ -88,7 +88,7 @@ class Daemon:
 
     def __init__(self, namespace, program=PROGRAM, wrapper=()):
         self.namespace, self.program = namespace, program
-        self._wrapper = list(wrapper)
+        self.wrapper = list(wrapper)
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix=f"td{os.getpid()}-"))
         self.directory.chmod(0o755)
         self.config_path = self.directory / "trafficduplicator.config"
@@ -122,14 +122,14 @@ class Daemon:
         with open(self._stderr, "ab") as stderr:
             files = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": stderr}
             self.process = subprocess.Popen(
-                self.namespace.command(*self._wrapper, *arguments),
+                self.namespace.command(*self.wrapper, *arguments),
                 env=environment(self.program), text=True, **{**files, **popen})
         return self
 
     def start(self, config=None, *more):
         """Starts the daemon and waits for its `ready`."""
         self.spawn(*more, config=config)
-        deadline = time.monotonic() + scaled(60 if self._wrapper else 20)
+        deadline = time.monotonic() + scaled(60 if self.wrapper else 20)
         said = ""
         while not re.search(r"ready$", said, re.MULTILINE):
             left = deadline - time.monotonic()
