@@ -28,6 +28,9 @@ size_t status_read_length(const struct json_object *array);
 struct json_object *status_read_find(const struct json_object *array, const char *name,
 				     size_t hint);
 
+/* What to say of a destination's state: that its copies come back is worse than any other. */
+const char *status_read_state(const struct json_object *object);
+
 /* Per second; unknown where there is no earlier object or the counter began anew. */
 double status_read_rate(const struct json_object *earlier, const struct json_object *later,
 			const char *key, double elapsed_s);

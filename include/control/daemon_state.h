@@ -28,6 +28,7 @@ struct helper;
 struct daemon_guard;
 struct fastpath_loading;
 struct handover;
+struct daemon_loops;
 
 struct daemon {
 	const struct daemon_options *options;
@@ -58,6 +59,8 @@ struct daemon {
 	time_t started_at;	 /* by the calendar */
 	struct daemon_http *http;
 	struct daemon_guard *guard;
+	struct daemon_loops *loops;	  /* NULL: they are not looked for */
+	uint64_t dropped_pkts;		  /* by the kernel, as of the last second */
 	struct history *history;	  /* NULL: nobody can ask for it */
 	uint64_t history_next_ms;	  /* timer_now_ms */
 	struct status_reload last_reload; /* text NULL: there has been none */
@@ -109,6 +112,9 @@ int daemon_follow_program(struct daemon *daemon, const struct program *program);
 
 /* The netfilter rules are not those of the program in force: to be tried again. */
 void daemon_follow_rules_failed(struct daemon *daemon);
+
+/* Gives the fast path another choice of rules, when loops have been found or have ended. */
+void daemon_follow_loops(struct daemon *daemon);
 
 /* Once a second: tries again what has failed, when its time has come. */
 void daemon_follow_retry(struct daemon *daemon);
@@ -210,6 +216,22 @@ void daemon_exposure_warn(const struct daemon *daemon, struct evbuffer *report);
 /* "127.0.0.1:9514", "off", or "unavailable: " and why; written to text where need be. */
 #define DAEMON_HTTP_SIZE 256
 const char *daemon_http_describe(const struct daemon *daemon, char text[static DAEMON_HTTP_SIZE]);
+
+/*
+ * daemon_loops.c: looks for loops from now on, before privileges are given up. That it cannot be
+ * done is logged, and no reason to stop.
+ */
+void daemon_loops_open(struct daemon *daemon);
+/* Looks no more; what has been found stays in force. */
+void daemon_loops_pause(struct daemon *daemon);
+/* Once no worker is left. */
+void daemon_loops_close(struct daemon *daemon);
+/* What workers go by with a ruleset that is about to be published; then whether it was. */
+struct loop_orders daemon_loops_prepare(struct daemon *daemon, const struct ruleset *ruleset);
+void daemon_loops_follow(struct daemon *daemon, const struct ruleset *ruleset, bool is_published);
+/* Per destination in force, whether its copies come back; NULL: nobody knows. */
+const uint8_t *daemon_loops_found(const struct daemon *daemon);
+struct status_probes daemon_loops_probes(const struct daemon *daemon);
 
 /* daemon_requests.c: answers a request of the control socket (control_socket.h); context is the
  * daemon. */

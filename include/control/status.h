@@ -18,6 +18,11 @@ struct status_reload {
 	char *report; /* what it said, several lines; NULL: there has been none */
 };
 
+/* Packets that were sent to find loops, and came back. */
+struct status_probes {
+	uint64_t sent_pkts, returned_pkts;
+};
+
 struct status {
 	uint64_t uptime_s;
 	uint64_t uptime_ms; /* the same, for those who work out rates */
@@ -27,8 +32,10 @@ struct status {
 	struct status_reload last_reload;
 	const char *config_path;
 	const struct ruleset *ruleset;
-	const struct counters *counters;	 /* of that ruleset, all workers' together */
-	const uint8_t *is_up;			 /* per destination of that ruleset */
+	const struct counters *counters; /* of that ruleset, all workers' together */
+	const uint8_t *is_up;		 /* per destination of that ruleset */
+	const uint8_t *in_loop;		 /* the same: its copies come back; NULL: none */
+	struct status_probes probes;
 	const char *fastpath;			 /* "off", "on", or "unavailable: " and why */
 	const struct fastpath_verdict *verdicts; /* one per rule; NULL unless it is on */
 	uint64_t queue_waiting_pkts;

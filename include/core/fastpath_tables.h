@@ -32,7 +32,8 @@ struct fastpath_inputs {
 	/* Made for the ruleset. NULL, for those who only ask for verdicts: every destination is
 	 * resolved, and this machine has no address. */
 	const struct netview *netview;
-	const uint8_t *is_up; /* as of selection_run; NULL: all are up */
+	const uint8_t *is_up;	/* as of selection_run; NULL: all are up */
+	const uint8_t *in_loop; /* per destination: its copies come back; NULL: none */
 	/* Per rule and per destination, the count that its SAMPLE goes by: an index below
 	 * limits.samples, or any other number where there was no room. Read where SAMPLE is more
 	 * than 1 only. NULL: all are 0. */

@@ -22,11 +22,12 @@ enum fastpath_reason {
 	FASTPATH_SAME_PACKETS, /* another rule takes the same ones, and is queued */
 	FASTPATH_TOO_MANY_COPIES, /* or rules, for one packet */
 	FASTPATH_TABLES_FULL,
+	FASTPATH_LOOP, /* copies to a destination come back: workers know those packets again */
 };
 
 struct fastpath_verdict {
 	enum fastpath_reason reason;
-	uint32_t destination; /* SOURCE to SAME_PLACE: of the ruleset's */
+	uint32_t destination; /* SOURCE to SAME_PLACE, LOOP: of the ruleset's */
 	uint32_t rule;	      /* SAME_PLACE, SAME_PACKETS: the other one; of the ruleset's */
 };
 

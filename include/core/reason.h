@@ -12,7 +12,7 @@ enum reason {
 	REASON_MALFORMED,   /* headers that contradict themselves, or a source nobody can have */
 	REASON_TRUNCATED,   /* larger than NFQUEUE can carry */
 	REASON_REJECTED,    /* this machine's own firewall refused the copy */
-	REASON_LOOP,	    /* TTL used up */
+	REASON_LOOP,	    /* TTL used up, or the packet has been here before, in a loop */
 	REASON_QUEUE_FULL,  /* the kernel could not queue it: the appliance is too slow */
 	REASON_OTHER,
 	REASON_COUNT

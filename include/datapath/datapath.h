@@ -51,6 +51,14 @@ int datapath_publish(struct datapath *datapath, const struct generation_basis *b
  */
 struct counters *datapath_read(const struct datapath *datapath);
 
+/*
+ * How many copies have been sent to each destination of the present ruleset, as far as can be seen
+ * without disturbing anybody; sent_pkts has room for all. Cheap enough for many times a second.
+ */
+void datapath_read_sent(const struct datapath *datapath, uint64_t *sent_pkts);
+/* Packets received so far, in the same way. 0 before the first datapath_publish. */
+uint64_t datapath_received_pkts(const struct datapath *datapath);
+
 struct datapath_queue_totals {
 	uint64_t waiting_pkts;
 	uint64_t dropped_kernel_pkts; /* or let pass unduplicated, as WHENFULL says */

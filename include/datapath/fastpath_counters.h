@@ -6,6 +6,8 @@
 #include "datapath/counters.h"
 #include "datapath/fastpath_shared.h"
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* One CPU's, in shared memory: as many rules and destinations as the ruleset in force has, or more.
@@ -15,6 +17,12 @@ struct fastpath_counters {
 	struct fastpath_rule_counters *rules;
 	struct fastpath_destination_counters *destinations;
 };
+
+struct fastpath;
+
+/* One CPU's in one bank, as copy says, from 0. Returns false where there are no more copies. */
+bool fastpath_counters_at(const struct fastpath *fastpath, size_t copy,
+			  struct fastpath_counters *at);
 
 /*
  * Adds them to *sum, and makes them 0. Nothing else may write them meanwhile. Returns the number of

@@ -47,6 +47,29 @@ struct fastpath_destination_counters {
 #define FASTPATH_TABLES_BANK 1u
 #define FASTPATH_COUNTERS_BANK 2u
 
+/* Destinations of which the daemon may be asking at a time whether their copies come back. */
+#define FASTPATH_LOOP_SLOTS 16
+/* The UDP payload of a probe, and what it begins with (core/probe.h). */
+#define FASTPATH_PROBE_BYTES 72
+#define FASTPATH_PROBE_WORD "Traffic "
+
+/* What a copy of a destination looks like, for a probe that is to look like one. */
+struct fastpath_loop_sample {
+	__u32 wanted;	 /* index of the destination + 1; taken away by who gives the sample */
+	__u32 given;	 /* all of what follows is there */
+	__u32 source[4]; /* as in the header; IPv4: the first */
+	__u16 source_port_be;
+	__u16 destination_port_be; /* original one */
+	__u32 ipv6;
+};
+
+/* Written by the daemon, and by whoever has a sample for it. Where there is no kernel program the
+ * daemon has one of its own. */
+struct fastpath_loops {
+	__u32 wanted_count; /* samples that are waited for, or more */
+	struct fastpath_loop_sample samples[FASTPATH_LOOP_SLOTS];
+};
+
 struct fastpath_state {
 	__u64 beat_ns; /* CLOCK_MONOTONIC, written by the daemon while it lives */
 	__u32 banks;
@@ -56,6 +79,7 @@ struct fastpath_state {
 	struct {
 		__u32 own4_count, own6_count;
 	} own[FASTPATH_BANKS];
+	struct fastpath_loops loops;
 	__u8 queue_is_full[FASTPATH_WORKERS_MAX]; /* written by the workers */
 	__u8 worker_of_flow[FASTPATH_FLOWS];	  /* number + 1; written by the workers */
 };

@@ -12,6 +12,7 @@ struct generation_basis {
 	const uint8_t *is_up;	       /* per destination of that ruleset */
 	bool fast_path;		       /* whether the kernel may serve what it can */
 	bool send_link;		       /* whether workers use the links of the netview */
+	struct loop_orders loops;      /* made for that ruleset */
 };
 
 /* Which rules and destinations of a ruleset were those of a former one, by their names: an index

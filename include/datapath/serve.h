@@ -9,6 +9,7 @@
 #include "core/selection.h"
 #include "datapath/admission.h"
 #include "datapath/counters.h"
+#include "datapath/loopguard.h"
 #include "datapath/tx.h"
 
 #include <stdbool.h>
@@ -20,6 +21,7 @@ struct serve_orders {
 	const struct netview *netview;
 	const uint8_t *is_up; /* per destination: whether its health lets it have copies */
 	bool send_link;	      /* straight to the next hop, where it is resolved */
+	struct loop_orders loops;
 	struct selection *selection;
 	struct counters *counters;
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/status_read.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 struct json_object *status_read_value(const struct json_object *object, const char *key)
@@ -36,6 +37,13 @@ struct json_object *status_read_find(const struct json_object *array, const char
 			return object;
 	}
 	return NULL;
+}
+
+const char *status_read_state(const struct json_object *object)
+{
+	bool in_loop = json_object_get_boolean(status_read_value(object, "loop"));
+
+	return in_loop ? "loop" : status_read_text(object, "state");
 }
 
 double status_read_rate(const struct json_object *earlier, const struct json_object *later,

@@ -40,7 +40,7 @@ static void fill_cells(const struct view *view, const struct json_object *earlie
 		bits[STATUS_FORMAT_SIZE];
 	const char *values[COLUMN_COUNT] = {
 		status_read_text(later, "name"),
-		status_read_text(later, "state"),
+		status_read_state(later),
 		status_format_number(status_read_number(later, "due_pkts"), due),
 		status_format_number(status_read_number(later, "sent_pkts"), sent),
 		status_format_pps(rate(view, earlier, later, "sent_pkts"), pps),

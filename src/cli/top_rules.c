@@ -90,7 +90,7 @@ static void fill_cells(const struct top_rules *rules, const struct pair *pair,
 	double bytes_rate =
 		status_read_rate(pair->earlier, pair->later, keys->bytes, rules->elapsed_s);
 	const char *values[TOP_COLUMN_COUNT] = {
-		status_read_text(pair->later, "state"),
+		status_read_state(pair->later),
 		status_format_pps(pkts_rate, pps),
 		status_format_bits(bytes_rate, bits),
 		status_format_number(status_read_number(pair->later, keys->in), in),

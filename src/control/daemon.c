@@ -161,6 +161,7 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
 
 	(void)fd;
 	(void)what;
+	daemon->dropped_pkts = dropped_pkts;
 	feed_watchdog(daemon);
 	daemon_fastpath_beat(daemon);
 	daemon_follow_retry(daemon);
@@ -221,6 +222,7 @@ static bool open_sockets(struct daemon *daemon)
 		return false;
 	}
 	daemon_fastpath_open(daemon);
+	daemon_loops_open(daemon);
 	if (!daemon_follow_open(daemon))
 		return false;
 	daemon_http_open(daemon);

@@ -55,6 +55,7 @@ static int publish(struct daemon *daemon, const struct program *program, enum no
 		.ruleset = ruleset,
 		.fast_path = program->config->settings.fast_path == FASTPATH_AUTO,
 		.send_link = program->config->settings.send == SEND_LINK,
+		.loops = daemon_loops_prepare(daemon, ruleset),
 	};
 	uint8_t *is_up = collect_health(daemon, ruleset);
 	struct netview *view = daemon->netview;
@@ -66,6 +67,7 @@ static int publish(struct daemon *daemon, const struct program *program, enum no
 	basis.is_up = is_up;
 	if (!error)
 		error = datapath_publish(daemon->datapath, &basis);
+	daemon_loops_follow(daemon, ruleset, !error);
 	if (error) {
 		if (view != daemon->netview)
 			netview_free(view);
@@ -121,6 +123,11 @@ static void publish_again(struct daemon *daemon, const char *what, enum novelty 
 static void on_health_changed(void *context)
 {
 	publish_again(context, "a destination's health", NEW_HEALTH);
+}
+
+void daemon_follow_loops(struct daemon *daemon)
+{
+	publish_again(daemon, "a loop", NEW_HEALTH);
 }
 
 /* Tells the health checks what a program has to be checked. */

@@ -34,6 +34,8 @@ char *daemon_status_text(const struct daemon *daemon, daemon_status_writer *writ
 		.ruleset = daemon->program.ruleset,
 		.counters = counters,
 		.is_up = daemon->is_up,
+		.in_loop = daemon_loops_found(daemon),
+		.probes = daemon_loops_probes(daemon),
 		.queue_waiting_pkts = queue.waiting_pkts,
 		.queue_dropped_kernel_pkts = queue.dropped_kernel_pkts,
 		.rules_restored = daemon_guard_restored(daemon),

@@ -64,6 +64,7 @@ bool daemon_stop(struct daemon *daemon)
 	autoreload_close(daemon->autoreload);
 	daemon_follow_close(daemon);
 	daemon_guard_stop(daemon);
+	daemon_loops_pause(daemon);
 	if (daemon->tick)
 		event_del(daemon->tick);
 	if (daemon->stage == DAEMON_STOPPING)
@@ -76,6 +77,7 @@ bool daemon_stop(struct daemon *daemon)
 		clean = take_rules_down(daemon);
 	}
 	datapath_close(daemon->datapath);
+	daemon_loops_close(daemon);
 	daemon_fastpath_close(daemon);
 	/* Where we had none, the file is another's. */
 	if (daemon->control)

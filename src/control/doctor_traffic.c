@@ -83,6 +83,23 @@ static void check_state(const struct json_object *destination, struct doctor_rep
 		    doctor_text(destination, "address"));
 }
 
+static void check_loop(const struct json_object *destination, struct doctor_report *report)
+{
+	const char *name = doctor_text(destination, "name");
+	struct doctor_finding *finding;
+
+	if (!json_object_get_boolean(json_object_object_get(destination, "loop")))
+		return;
+	finding = doctor_report_add(report, DOCTOR_PROBLEM, "destination_loop", name,
+				    "%s: copies come back from there: a loop", name);
+	doctor_meaning(finding,
+		       "Each packet gets one copy all the same, and the others are dropped "
+		       "as loop; but two packets that are alike get one as well.");
+	doctor_mend(finding,
+		    "on %s: trafficduplicator status # one of the two must not send to the other",
+		    doctor_text(destination, "address"));
+}
+
 /* Nothing matches a rule that is disabled, as it should be; its destinations are not missed. */
 static bool is_disabled(const struct doctor *doctor, const char *name)
 {
@@ -123,6 +140,7 @@ static void check_rule(const struct doctor *doctor, const struct json_object *ru
 
 		if (is_enabled)
 			check_state(destination, report);
+		check_loop(destination, report);
 		check_dropped(destination, report);
 	}
 }

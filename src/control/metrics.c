@@ -156,6 +156,16 @@ static void put_totals(struct exposition *out, const struct status *status)
 		   status->queue_dropped_kernel_pkts);
 }
 
+static void put_probes(struct exposition *out, const struct status_probes *probes)
+{
+	put_number(out, "loop_probes_sent_packets_total", EXPOSITION_COUNTER,
+		   "Packets sent to find out whether copies come back; in no other counter.",
+		   probes->sent_pkts);
+	put_number(out, "loop_probes_returned_packets_total", EXPOSITION_COUNTER,
+		   "Those that came back, which proves a loop; received packets as all others.",
+		   probes->returned_pkts);
+}
+
 static void begin_rule(struct exposition *out, const struct ruleset_rule *rule)
 {
 	exposition_begin(out);
@@ -262,6 +272,16 @@ static void put_destination_ups(struct exposition *out, const struct status *sta
 	}
 }
 
+static void put_destination_loops(struct exposition *out, const struct status *status)
+{
+	exposition_family(out, "destination_loop", EXPOSITION_GAUGE,
+			  "1 while copies to the destination come back, else 0.");
+	for (size_t d = 0; d < status->ruleset->destination_count; d++) {
+		begin_destination(out, status, d);
+		exposition_value(out, status->in_loop && status->in_loop[d]);
+	}
+}
+
 static void put_destination_counters(struct exposition *out, const struct status *status)
 {
 	for (size_t f = 0; f < COUNT(of_destinations); f++) {
@@ -300,11 +320,13 @@ char *metrics_text(const struct status *status)
 		return NULL;
 	put_instance(out, status);
 	put_totals(out, status);
+	put_probes(out, &status->probes);
 	put_rule_infos(out, status);
 	put_rule_states(out, status);
 	put_rule_counters(out, status);
 	put_destination_infos(out, status);
 	put_destination_ups(out, status);
+	put_destination_loops(out, status);
 	put_destination_counters(out, status);
 	put_destination_drops(out, status);
 	return exposition_finish(out);

@@ -101,9 +101,12 @@ static const char *state_name(const struct config_destination *config, bool is_u
 	return is_up ? "up" : "down";
 }
 
-static struct json_object *destination_object(const struct config_destination *config, bool is_up,
-					      const struct counters_destination *counters)
+static struct json_object *destination_object(const struct status *status, size_t index)
 {
+	const struct config_destination *config = status->ruleset->destinations[index].config;
+	const struct counters_destination *counters = &status->counters->destinations[index];
+	const bool is_up = status->is_up[index] != 0;
+	const bool in_loop = status->in_loop && status->in_loop[index];
 	struct json_object *object = json_object_new_object();
 	char address[IP_TEXT_SIZE];
 
@@ -113,6 +116,7 @@ static struct json_object *destination_object(const struct config_destination *c
 			put_text(object, "address", ip_format(&config->address, address)) &&
 			put_number(object, "port", config->port) &&
 			put_text(object, "state", state_name(config, is_up)) &&
+			put(object, "loop", json_object_new_boolean(in_loop)) &&
 			put_counter(object, "due_pkts", &counters->due_pkts) &&
 			put_counter(object, "sampled_out_pkts", &counters->sampled_out_pkts) &&
 			put_counter(object, "sent_pkts", &counters->sent_pkts) &&
@@ -129,9 +133,7 @@ static struct json_object *destinations_object(const struct status *status,
 	for (size_t i = 0; ok && i < rule->config->destination_count; i++) {
 		size_t index = rule->first_destination + i;
 
-		ok = append(array, destination_object(status->ruleset->destinations[index].config,
-						      status->is_up[index] != 0,
-						      &status->counters->destinations[index]));
+		ok = append(array, destination_object(status, index));
 	}
 	return complete(array, ok);
 }
@@ -208,6 +210,14 @@ static struct json_object *queue_object(const struct status *status)
 					   status->queue_dropped_kernel_pkts));
 }
 
+static struct json_object *probes_object(const struct status_probes *probes)
+{
+	struct json_object *object = json_object_new_object();
+
+	return complete(object, object && put_number(object, "sent_pkts", probes->sent_pkts) &&
+					put_number(object, "returned_pkts", probes->returned_pkts));
+}
+
 /* RFC 3339, in UTC. */
 static bool put_time(struct json_object *object, const char *key, time_t when)
 {
@@ -256,6 +266,7 @@ static bool put_everything(struct json_object *object, const struct status *stat
 	       put_counter(object, "truncated_pkts", &total->truncated_pkts) &&
 	       put(object, "originals", originals_object(total)) &&
 	       put(object, "queue", queue_object(status)) &&
+	       put(object, "loop_probes", probes_object(&status->probes)) &&
 	       put(object, "rules", rules_object(status));
 }
 

@@ -126,6 +126,19 @@ static bool find_source(const struct fastpath_inputs *inputs, uint32_t rule, uin
 	return false;
 }
 
+/* Whatever the family: it is the rule's packets that workers have to know again. */
+static bool find_loop(const struct fastpath_inputs *inputs, uint32_t rule, uint32_t *found)
+{
+	const struct ruleset_rule *r = &inputs->ruleset->rules[rule];
+
+	for (uint32_t d = 0; inputs->in_loop && d < r->config->destination_count; d++) {
+		*found = r->first_destination + d;
+		if (inputs->in_loop[*found])
+			return true;
+	}
+	return false;
+}
+
 struct fastpath_verdict fastpath_plan_judge(const struct fastpath_inputs *inputs, uint32_t rule,
 					    uint8_t family)
 {
@@ -135,6 +148,10 @@ struct fastpath_verdict fastpath_plan_judge(const struct fastpath_inputs *inputs
 
 	if (verdict.reason != FASTPATH_IN_KERNEL)
 		return verdict;
+	if (find_loop(inputs, rule, &verdict.destination)) {
+		verdict.reason = FASTPATH_LOOP;
+		return verdict;
+	}
 	if (find_source(inputs, rule, family, &verdict.destination)) {
 		verdict.reason = FASTPATH_SOURCE;
 		return verdict;

@@ -58,6 +58,9 @@ static void write_cause(const struct ruleset *ruleset, const struct fastpath_ver
 	case FASTPATH_SAME_PLACE:
 		write_same_place(ruleset, verdict, text);
 		break;
+	case FASTPATH_LOOP:
+		snprintf(text, CAUSE_SIZE, "copies to destination \"%s\" come back: a loop", name);
+		break;
 	case FASTPATH_TOO_MANY_COPIES:
 		snprintf(text, CAUSE_SIZE,
 			 "its packets match too many rules, or lead to more than %d copies",

@@ -2,6 +2,7 @@
 #include "datapath/datapath.h"
 
 #include "datapath/fastpath.h"
+#include "datapath/fastpath_counters.h"
 #include "datapath/generation.h"
 #include "datapath/queue_owner.h"
 #include "datapath/queue.h"
@@ -258,6 +259,53 @@ struct counters *datapath_read(const struct datapath *datapath)
 	counters_accumulate(sum, generation->former);
 	for (unsigned i = 0; i < datapath->worker_count; i++)
 		worker_read(datapath->slots[i].worker, sum);
+	return sum;
+}
+
+static void add_sent(const struct counters *counters, uint64_t *sent_pkts)
+{
+	for (size_t d = 0; d < counters->destination_count; d++)
+		sent_pkts[d] += counter_read(&counters->destinations[d].sent_pkts);
+}
+
+/* What a CPU has served since its counters were last emptied; 0 where it has had no packet. */
+static uint64_t served_pkts(const struct fastpath_counters *at)
+{
+	return __atomic_load_n(&at->total->originals_forwarded_pkts, __ATOMIC_RELAXED) +
+	       __atomic_load_n(&at->total->originals_dropped_pkts, __ATOMIC_RELAXED);
+}
+
+void datapath_read_sent(const struct datapath *datapath, uint64_t *sent_pkts)
+{
+	const struct generation *generation = datapath->generation;
+	size_t count = generation->former->destination_count;
+	struct fastpath_counters at;
+
+	memset(sent_pkts, 0, count * sizeof(*sent_pkts));
+	add_sent(generation->former, sent_pkts);
+	for (unsigned i = 0; i < datapath->worker_count; i++)
+		add_sent(generation->orders[i].counters, sent_pkts);
+	for (size_t copy = 0;
+	     datapath->fastpath && fastpath_counters_at(datapath->fastpath, copy, &at); copy++)
+		for (size_t d = 0; served_pkts(&at) > 0 && d < count; d++)
+			sent_pkts[d] +=
+				__atomic_load_n(&at.destinations[d].sent_pkts, __ATOMIC_RELAXED);
+}
+
+uint64_t datapath_received_pkts(const struct datapath *datapath)
+{
+	const struct generation *generation = datapath->generation;
+	struct fastpath_counters at;
+	uint64_t sum;
+
+	if (!generation)
+		return 0;
+	sum = counter_read(&generation->former->total.received_pkts);
+	for (unsigned i = 0; i < datapath->worker_count; i++)
+		sum += counter_read(&generation->orders[i].counters->total.received_pkts);
+	for (size_t copy = 0;
+	     datapath->fastpath && fastpath_counters_at(datapath->fastpath, copy, &at); copy++)
+		sum += served_pkts(&at);
 	return sum;
 }
 

@@ -247,23 +247,29 @@ void fastpath_counter_maps(const struct fastpath *fastpath, struct fastpath_left
 
 /* ---- Counting ---- */
 
-/* Adds what a bank of counters has to *sum, and empties it. The program must be done with it. */
-static void take_in(struct fastpath *fastpath, unsigned bank, struct counters *sum)
+bool fastpath_counters_at(const struct fastpath *fastpath, size_t copy,
+			  struct fastpath_counters *at)
 {
 	const struct fastpath_map *maps = fastpath->maps;
 
-	for (unsigned cpu = 0; cpu < fastpath->cpu_count; cpu++) {
-		size_t copy = (size_t)bank * fastpath->cpu_count + cpu;
+	if (copy >= (size_t)FASTPATH_BANKS * fastpath->cpu_count)
+		return false;
+	*at = (struct fastpath_counters){
+		.total = fastpath_map_entry(&maps[MAP_TOTALS], copy, 0),
+		.rules = fastpath_map_entry(&maps[MAP_RULES], copy, 0),
+		.destinations = fastpath_map_entry(&maps[MAP_DESTINATIONS], copy, 0),
+	};
+	return true;
+}
 
-		fastpath->refused_pkts += fastpath_counters_take_in(
-			&(struct fastpath_counters){
-				.total = fastpath_map_entry(&maps[MAP_TOTALS], copy, 0),
-				.rules = fastpath_map_entry(&maps[MAP_RULES], copy, 0),
-				.destinations =
-					fastpath_map_entry(&maps[MAP_DESTINATIONS], copy, 0),
-			},
-			sum);
-	}
+/* Adds what a bank of counters has to *sum, and empties it. The program must be done with it. */
+static void take_in(struct fastpath *fastpath, unsigned bank, struct counters *sum)
+{
+	struct fastpath_counters from;
+
+	for (unsigned cpu = 0; cpu < fastpath->cpu_count; cpu++)
+		if (fastpath_counters_at(fastpath, (size_t)bank * fastpath->cpu_count + cpu, &from))
+			fastpath->refused_pkts += fastpath_counters_take_in(&from, sum);
 }
 
 /* Puts other banks in force, and waits until no packet is under way by the former ones: programs
@@ -378,6 +384,7 @@ static struct fastpath_tables *build(const struct fastpath *fastpath,
 		.ruleset = basis->ruleset,
 		.netview = basis->netview,
 		.is_up = basis->is_up,
+		.in_loop = basis->loops.in_loop,
 		.rule_samples = publication->samples->rules,
 		.destination_samples = publication->samples->destinations,
 		.limits = limits(fastpath),

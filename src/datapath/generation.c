@@ -169,6 +169,7 @@ struct generation *generation_create(const struct generation_basis *basis, unsig
 			.netview = basis->netview,
 			.is_up = basis->is_up,
 			.send_link = basis->send_link,
+			.loops = basis->loops,
 			.selection = generation->memory->selections[i],
 			.counters =
 				counters_create(ruleset->rule_count, ruleset->destination_count),

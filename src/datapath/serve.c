@@ -12,6 +12,9 @@ struct service {
 	struct tx *tx;
 	const struct serve_orders *orders;
 	const struct packet *packet;
+	uint64_t now_ns;
+	int probe;    /* as of loopguard_read_probe */
+	bool is_back; /* the rule in hand has had the packet before: it gets no more copies */
 };
 
 /*
@@ -119,6 +122,10 @@ static bool send_copy(const struct service *service, uint32_t index,
 	uint8_t ttl = packet_ttl(service->packet);
 	uint32_t length_bytes = service->packet->length_bytes;
 
+	if (service->is_back)
+		return drop(counters, REASON_LOOP);
+	if (loopguard_wants_samples(&orders->loops))
+		loopguard_give_sample(&orders->loops, service->packet, index);
 	if (!apply_ttl(&destination->config->ttl, &ttl))
 		return drop(counters, REASON_LOOP);
 	if (destination->config->source == SOURCE_APPLIANCE) {
@@ -129,6 +136,10 @@ static bool send_copy(const struct service *service, uint32_t index,
 		packet_target_set_source(&from_here, &route->source);
 		target = &from_here;
 	}
+	if (target->source.family != AF_UNSPEC &&
+	    loopguard_state(&orders->loops, destination->rule) != LOOP_NONE)
+		loopguard_remember(&orders->loops, service->packet, destination->rule,
+				   &target->source, service->now_ns);
 	if (route->mtu_bytes != NETVIEW_MTU_UNKNOWN && length_bytes > route->mtu_bytes) {
 		if (orders->ruleset->rules[destination->rule].config->oversize == OVERSIZE_DROP)
 			return drop(counters, REASON_OVERSIZE);
@@ -146,10 +157,25 @@ static void count_match(const struct service *service, uint32_t rule)
 	counter_add(&counters->matched_bytes, service->packet->length_bytes);
 }
 
+/* Whether this is not the first time that a packet comes to a rule. */
+static bool comes_back(const struct service *service, uint32_t rule)
+{
+	const struct loop_orders *loops = &service->orders->loops;
+	enum loop_state state = loopguard_state(loops, rule);
+
+	if (service->probe == LOOPGUARD_OTHERS_PROBE)
+		loopguard_give_hint(loops, rule);
+	if (loopguard_is_return(loops, service->probe, rule))
+		return true;
+	return state != LOOP_NONE &&
+	       loopguard_has_passed(loops, service->packet, rule, service->now_ns) &&
+	       state == LOOP_PROVEN;
+}
+
 /* Counts what becomes of rules and destinations, and sends what is to be sent. */
 static bool on_event(void *context, enum selection_event event, uint32_t index)
 {
-	const struct service *service = context;
+	struct service *service = context;
 	struct counters *counters = service->orders->counters;
 	struct counters_rule *rules = counters->rules;
 	struct counters_destination *destinations = counters->destinations;
@@ -166,6 +192,7 @@ static bool on_event(void *context, enum selection_event event, uint32_t index)
 	case SELECTION_RULE_DUPLICATED:
 		count_match(service, index);
 		counter_add(&rules[index].duplicated_pkts, 1);
+		service->is_back = comes_back(service, index);
 		return true;
 	case SELECTION_COPY_SHARED:
 		return true;
@@ -198,7 +225,7 @@ bool serve_packet(struct tx *tx, const struct admission *admission,
 {
 	struct counters_total *total = &orders->counters->total;
 	struct packet packet;
-	struct service service = {tx, orders, &packet};
+	struct service service = {tx, orders, &packet, .now_ns = now_ns};
 	struct ruleset_key key;
 	enum original_mode original;
 	bool goes_on;
@@ -219,6 +246,7 @@ bool serve_packet(struct tx *tx, const struct admission *admission,
 		return true;
 	}
 	admission_note(admission, &packet.source, &packet.destination);
+	service.probe = loopguard_read_probe(&orders->loops, &packet);
 	key = (struct ruleset_key){
 		.source = &packet.source,
 		.destination = &packet.destination,

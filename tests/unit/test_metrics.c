@@ -86,6 +86,7 @@ static void number_totals(struct running *running)
 	counter_add(&total->originals_dropped_pkts, UINT64_MAX);
 	running->status.queue_waiting_pkts = 8;
 	running->status.queue_dropped_kernel_pkts = 9;
+	running->status.probes = (struct status_probes){33, 3};
 }
 
 static void number_rules_and_destinations(struct running *running)
@@ -118,6 +119,8 @@ static const char *const numbered[] = {
 	"originals_dropped_packets_total 18446744073709551615",
 	"queue_waiting_packets 8",
 	"queue_dropped_packets_total 9",
+	"loop_probes_sent_packets_total 33",
+	"loop_probes_returned_packets_total 3",
 	"rule_matched_packets_total{rule=\"Syslog\"} 11",
 	"rule_matched_bytes_total{rule=\"Syslog\"} 12",
 	"rule_sampled_out_packets_total{rule=\"Syslog\"} 13",
@@ -264,12 +267,15 @@ static void tells_which_destinations_are_up(void **state)
 			     "{\"ADDRESS\": \"192.0.2.2\", \"PORT\": 1, \"CHECK\": \"tcp/5\"},"
 			     "\"192.0.2.3/1\", \"logs.example/1\"]}}");
 	running.is_up[1] = 0;
+	running.status.in_loop = (const uint8_t[]){0, 1, 0, 0};
 	text = metrics_text(&running.status);
 	assert_non_null(text);
 	assert_line(text, "destination_up{rule=\"a\",destination=\"192.0.2.1/1\"} 1");
 	assert_line(text, "destination_up{rule=\"a\",destination=\"192.0.2.2/1\"} 0");
 	assert_line(text, "destination_up{rule=\"a\",destination=\"logs.example/1\"} 0");
 	assert_null(strstr(text, "destination_up{rule=\"a\",destination=\"192.0.2.3/1\"}"));
+	assert_line(text, "destination_loop{rule=\"a\",destination=\"192.0.2.1/1\"} 0");
+	assert_line(text, "destination_loop{rule=\"a\",destination=\"192.0.2.2/1\"} 1");
 	assert_line(text, "destination_info{rule=\"a\",destination=\"192.0.2.2/1\","
 			  "address=\"192.0.2.2\",port=\"1\",check=\"tcp/5\"} 1");
 	assert_line(text, "rule_enabled{rule=\"a\"} 0");
@@ -380,7 +386,7 @@ static void needs_two_kib_for_each_destination(void **state)
 	assert_non_null(text);
 	for (const char *at = text; (at = strchr(at, '\n')) != NULL; at++)
 		lines++;
-	assert_in_range(lines, MANY_RULES * DESTINATIONS * 16, MANY_RULES * DESTINATIONS * 17);
+	assert_in_range(lines, MANY_RULES * DESTINATIONS * 17, MANY_RULES * DESTINATIONS * 18);
 	assert_in_range(strlen(text), 0, MANY_RULES * DESTINATIONS * 2048);
 	free(text);
 	free(config);

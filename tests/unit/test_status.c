@@ -68,7 +68,8 @@ static const char golden[] =
 	"\"last_reload\":null,\"rules_restored\":2,\"received_pkts\":1,"
 	"\"matched_by_any_pkts\":2,\"unmatched_pkts\":3,\"malformed_pkts\":4,\"truncated_pkts\":5,"
 	"\"originals\":{\"forwarded_pkts\":6,\"dropped_pkts\":18446744073709551615},"
-	"\"queue\":{\"waiting_pkts\":8,\"dropped_kernel_pkts\":9},\"rules\":["
+	"\"queue\":{\"waiting_pkts\":8,\"dropped_kernel_pkts\":9},"
+	"\"loop_probes\":{\"sent_pkts\":33,\"returned_pkts\":3},\"rules\":["
 	"{\"name\":\"Syslog "
 	"\\\"ä\\\"\",\"enabled\":true,\"ports\":\"514\",\"balance\":\"all\",\"matched_pkts\":11,"
 	"\"matched_bytes\":"
@@ -77,12 +78,14 @@ static const char golden[] =
 	"\"fastpath\":\"off\","
 	"\"destinations\":["
 	"{\"name\":\"192.0.2.1/514\",\"address\":\"192.0.2.1\",\"port\":514,"
-	"\"state\":\"unchecked\",\"due_pkts\":0,\"sampled_out_pkts\":0,\"sent_pkts\":0,"
+	"\"state\":\"unchecked\",\"loop\":false,\"due_pkts\":0,\"sampled_out_pkts\":0,\"sent_"
+	"pkts\":0,"
 	"\"sent_bytes\":0,\"dropped\":{\"oversize\":0,\"no_route\":0,\"unreachable\":0,\"down\":0,"
 	"\"no_buffer\":0,\"malformed\":0,\"truncated\":0,\"rejected\":0,\"loop\":0,"
 	"\"queue_full\":0,\"other\":0}},"
 	"{\"name\":\"2001:db8::7/1514\",\"address\":\"2001:db8::7\",\"port\":1514,"
-	"\"state\":\"unchecked\",\"due_pkts\":21,\"sampled_out_pkts\":22,\"sent_pkts\":23,"
+	"\"state\":\"unchecked\",\"loop\":true,\"due_pkts\":21,\"sampled_out_pkts\":22,\"sent_"
+	"pkts\":23,"
 	"\"sent_bytes\":24,\"dropped\":{\"oversize\":100,\"no_route\":101,\"unreachable\":102,"
 	"\"down\":103,\"no_buffer\":104,\"malformed\":105,\"truncated\":106,\"rejected\":107,"
 	"\"loop\":108,\"queue_full\":109,\"other\":110}}]},"
@@ -91,10 +94,13 @@ static const char golden[] =
 	"bytes\":0,\"sampled_out_pkts\":0,"
 	"\"rate_limited_pkts\":0,\"duplicated_pkts\":31,\"fastpath\":\"off\",\"destinations\":["
 	"{\"name\":\"192.0.2.3\",\"address\":\"192.0.2.3\",\"port\":0,\"state\":\"unchecked\","
+	"\"loop\":false,"
 	"\"due_pkts\":0,\"sampled_out_pkts\":0,\"sent_pkts\":0,\"sent_bytes\":41,"
 	"\"dropped\":{\"oversize\":0,\"no_route\":0,\"unreachable\":0,\"down\":0,\"no_buffer\":0,"
 	"\"malformed\":0,\"truncated\":0,\"rejected\":0,\"loop\":0,\"queue_full\":0,"
 	"\"other\":0}}]}]}";
+
+static const uint8_t second_in_loop[] = {0, 1, 0};
 
 /* Every number in its place, every key, in the promised order. */
 static void number_each_place(struct running *running)
@@ -111,6 +117,8 @@ static void number_each_place(struct running *running)
 	counter_add(&c->total.originals_dropped_pkts, UINT64_MAX);
 	running->status.queue_waiting_pkts = 8;
 	running->status.queue_dropped_kernel_pkts = 9;
+	running->status.probes = (struct status_probes){33, 3};
+	running->status.in_loop = second_in_loop;
 	counter_add(&c->rules[0].matched_pkts, 11);
 	counter_add(&c->rules[0].matched_bytes, 12);
 	counter_add(&c->rules[0].sampled_out_pkts, 13);

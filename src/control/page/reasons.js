@@ -31,9 +31,10 @@ export const REASONS = {
 		mend: "More is sent than the card carries: `ip -s link` shows its drops.",
 	},
 	loop: {
-		means: "TTL “decrement” has used the packet's TTL up.",
-		mend: "Look for copies that come back: `trafficduplicator explain` says what " +
-			"matches them.",
+		means: "The packet has been here before: copies come back. Or TTL “decrement” has " +
+			"used its TTL up.",
+		mend: "`trafficduplicator doctor` names the destination: one of the two must not " +
+			"send to the other.",
 	},
 	malformed: {
 		means: "The packet's headers contradict themselves, or no client can have its " +

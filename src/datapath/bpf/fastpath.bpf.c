@@ -6,6 +6,7 @@
  */
 #include "headers.h"
 #include "lookup.h"
+#include "loops.h"
 #include "packet.h"
 #include "tables.h"
 
@@ -91,6 +92,8 @@ __noinline int send_copy(struct __sk_buff *skb, struct packet *p, __u32 index)
 		counters->other_pkts++;
 		return 0;
 	}
+	if (state.loops.wanted_count != 0)
+		give_sample(p, step->index);
 	skb->mark = state.mark;
 	count_sent(p, counters, bpf_clone_redirect(skb, step->device, 0));
 	return 0;
@@ -265,6 +268,8 @@ int trafficduplicator(struct __sk_buff *skb)
 	plan = find_plan(&p);
 	p.cpu = bpf_get_smp_processor_id();
 	if (!plan || is_stale() || p.cpu >= cpu_count || !reaches_netfilter(skb, &p))
+		return TC_ACT_UNSPEC;
+	if (is_probe(skb, &p))
 		return TC_ACT_UNSPEC;
 	if (plan->action == FASTPATH_SERVE && p.length_bytes <= plan->mtu_bytes &&
 	    p.ttl >= plan->ttl_min)

@@ -48,7 +48,8 @@ struct packet {
 	__u8 ipv6, ttl;
 	__u8 checksum; /* the UDP header has one */
 	__u8 rewritten;
-	__u16 port_be;	   /* original destination port */
+	__u16 port_be; /* original destination port */
+	__u16 source_port_be;
 	__u16 ip_checksum; /* original one, as it stands in the header */
 	__u8 link[12];	   /* original Ethernet addresses */
 	__u32 source[4];   /* as they stand in the header; IPv4: the first */
@@ -112,6 +113,7 @@ static __always_inline bool read_udp(struct __sk_buff *skb, struct packet *p,
 	if (udp_bytes < sizeof(*udp) || udp_bytes > room_bytes)
 		return false;
 	p->port_be = udp->dest;
+	p->source_port_be = udp->source;
 	p->checksum = udp->check != 0;
 	return p->checksum || has_no_checksum(skb);
 }

@@ -74,6 +74,8 @@ def _of_all(status):
         "originals_dropped_packets_total": status["originals"]["dropped_pkts"],
         "queue_waiting_packets": status["queue"]["waiting_pkts"],
         "queue_dropped_packets_total": status["queue"]["dropped_kernel_pkts"],
+        **{f"loop_probes_{what}_packets_total": status["loop_probes"][f"{what}_pkts"]
+           for what in ("sent", "returned")},
         "start_time_seconds": _seconds(status["started_at"]),
         "healthy": int(status["health"] == "ok"),
         "rules_restored_total": status["rules_restored"],
@@ -99,6 +101,7 @@ def _of_destination(to):
         **{f"destination_{what}_packets_total": to[f"{what}_pkts"]
            for what in ("due", "sampled_out", "sent")},
         "destination_sent_bytes_total": to["sent_bytes"],
+        "destination_loop": int(to["loop"]),
         **({} if up is None else {"destination_up": up}),
     }
 
