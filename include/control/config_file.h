@@ -28,7 +28,7 @@ enum config_file_kind {
 
 enum config_file_result {
 	CONFIG_FILE_OK,
-	CONFIG_FILE_UNREADABLE, /* missing, no permission, a folder, ... */
+	CONFIG_FILE_UNREADABLE, /* missing, no permission, a folder, memory ran out, ... */
 	CONFIG_FILE_INVALID,	/* read, and refused */
 };
 

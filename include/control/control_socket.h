@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The control socket: a Unix stream socket, mode 0600, on which root and the daemon's own user ask
- * questions. A request is one word and a newline; the answer is "ok\n", "error\n" or "invalid\n",
- * then the body, then the end of the stream.
+ * questions. A request is one word and a newline; the answer is "ok", "error" or "invalid", the
+ * length of the body in bytes, a newline, the body, and the end of the stream.
  */
 #ifndef TRAFFICDUPLICATOR_CONTROL_CONTROL_SOCKET_H
 #define TRAFFICDUPLICATOR_CONTROL_CONTROL_SOCKET_H
@@ -32,8 +32,14 @@ typedef enum control_answer control_socket_handler(void *context, const char *re
  */
 int control_socket_open(struct control_socket **control, struct event_base *base, const char *path,
 			control_socket_handler *handler, void *context);
-/* Closes. The file is left for those to remove who may (helper_remove_socket), or for the next one
- * to replace. */
+/*
+ * Where somebody has removed the file, makes it anew, and the folder where need be. Returns 0 where
+ * it is there, 1 where it is again, -EADDRINUSE where something else is in its place, and other
+ * -errno; on an error it is to be called again later.
+ */
+int control_socket_follow(struct control_socket *control);
+
+/* Closes, and removes the file where it is ours. */
 void control_socket_close(struct control_socket *control);
 
 /* How long a client waits: a daemon with a large configuration takes its time to load it anew. */
@@ -43,7 +49,7 @@ void control_socket_close(struct control_socket *control);
 /*
  * The client's side: asks and waits, as many seconds as said at most. *body is the answer's body,
  * NUL-terminated, freed by the caller, also when the daemon answered "error" (-EPROTO) or "invalid"
- * (-EINVAL). Other errors: -errno, with *body NULL.
+ * (-EINVAL). Other errors: -errno, with *body NULL; -EPIPE is an answer that was cut short.
  */
 int control_socket_ask(const char *path, const char *request, unsigned timeout_s, char **body);
 

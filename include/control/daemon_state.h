@@ -40,6 +40,7 @@ struct daemon {
 	struct event *helper_ended;
 	struct event_base *base;
 	struct control_socket *control;
+	bool requests_cut_off; /* somebody has removed the socket, and it cannot be put back */
 	struct netmon *netmon;
 	struct names *names;
 	struct health *health;
@@ -236,6 +237,8 @@ struct status_probes daemon_loops_probes(const struct daemon *daemon);
 /* daemon_requests.c: answers a request of the control socket (control_socket.h); context is the
  * daemon. */
 enum control_answer daemon_on_request(void *context, const char *request, struct evbuffer *body);
+/* Once a second: puts the socket back where somebody has removed it. */
+void daemon_requests_follow(struct daemon *daemon);
 
 /*
  * daemon_handover.c: one daemon takes over from another. Of the one that goes: has its next end be

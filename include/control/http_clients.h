@@ -10,7 +10,8 @@
 #include <event2/bufferevent.h>
 #include <event2/event.h>
 
-/* As many at once; a new one then takes the place of the oldest. */
+/* As many at once, and fewer where the process has few descriptors left (RLIMIT_NOFILE); a new one
+ * then takes the place of the oldest. */
 #define HTTP_CLIENTS_MAX 128
 /* From being accepted to having sent the whole request, and then to having read the answer. */
 #define HTTP_CLIENTS_REQUEST_S 5
@@ -20,7 +21,7 @@
 
 struct http_clients;
 
-/* NULL when memory runs out. */
+/* NULL when memory or descriptors run out. */
 struct http_clients *http_clients_create(struct event_base *base);
 
 /* A connection for evhttp, which owns it from then on. NULL when memory runs out. */

@@ -123,6 +123,9 @@ struct config {
 struct config_errors {
 	char **messages;
 	size_t count;
+	/* The configuration could not be examined to its end, and may be right: memory ran out, or
+	 * some other thing of this machine's. */
+	bool unfinished;
 };
 
 void config_errors_free(struct config_errors *errors);

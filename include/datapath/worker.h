@@ -38,8 +38,9 @@ void worker_publish(struct worker *worker, const struct serve_orders *orders);
 
 /*
  * Has the worker add its counters to *sum between two bursts, so that their equations hold, and
- * waits for that. A worker that has not come to the end of a burst after two seconds is read as it
- * is, and so is one that has ended. From one thread at a time.
+ * waits for that. A worker that has not come to the end of a burst after three seconds is read as
+ * it is, and not waited for again until it stirs; one that has ended is read as it is. From one
+ * thread at a time.
  */
 void worker_read(struct worker *worker, struct counters *sum);
 

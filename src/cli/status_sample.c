@@ -30,6 +30,13 @@ void status_sample_explain(const char *path, int error, const char *body,
 		snprintf(failure, STATUS_SAMPLE_FAILURE_SIZE, "the daemon refused: %.*s",
 			 (int)strcspn(body, "\n"), body);
 		break;
+	case EPIPE:
+		snprintf(
+			failure, STATUS_SAMPLE_FAILURE_SIZE,
+			"the answer on %s was cut short: the daemon gives a client 5 s to read it; "
+			"try again when this machine has less to do",
+			path);
+		break;
 	default:
 		snprintf(failure, STATUS_SAMPLE_FAILURE_SIZE, "no answer on %s: %s", path,
 			 strerror(-error));

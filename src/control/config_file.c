@@ -129,6 +129,7 @@ static bool check_addresses(const char *path, const struct config *config,
 				  "cannot be checked against this machine's addresses: %s",
 				  strerror(-error));
 		config_report_finish(&report, errors);
+		errors->unfinished = true;
 		return false;
 	}
 	ok = config_check_addresses(config, path, addresses, count, errors);
@@ -148,7 +149,7 @@ enum config_file_result config_file_parse(const char *path, const struct config_
 		ok = check_addresses(path, config, errors) && ok;
 	if (!config || !clean || !ok) {
 		config_free(config);
-		return CONFIG_FILE_INVALID;
+		return errors->unfinished ? CONFIG_FILE_UNREADABLE : CONFIG_FILE_INVALID;
 	}
 	*out = config;
 	return CONFIG_FILE_OK;

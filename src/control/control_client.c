@@ -89,19 +89,33 @@ static int receive_answer(int fd, struct evbuffer *answer, int64_t deadline_ms)
 	}
 }
 
-/* Takes the first line away. Returns 0 for "ok", -EPROTO for "error", -EINVAL for "invalid",
- * -EBADMSG for all else. */
+/*
+ * Takes the first line away. Returns 0 for "ok", -EPROTO for "error", -EINVAL for "invalid",
+ * -EBADMSG for all else, and -EPIPE where less follows than it says: the daemon leaves those who
+ * are too slow.
+ */
 static int take_verdict(struct evbuffer *answer)
 {
 	char *verdict = evbuffer_readln(answer, NULL, EVBUFFER_EOL_LF);
+	char *length = verdict ? strchr(verdict, ' ') : NULL, *end;
 	int result = -EBADMSG;
+	size_t bytes;
 
-	if (verdict && strcmp(verdict, "ok") == 0)
+	if (!length)
+		goto out;
+	*length++ = '\0';
+	bytes = strtoull(length, &end, 10);
+	if (end == length || *end)
+		goto out;
+	if (strcmp(verdict, "ok") == 0)
 		result = 0;
-	else if (verdict && strcmp(verdict, "error") == 0)
+	else if (strcmp(verdict, "error") == 0)
 		result = -EPROTO;
-	else if (verdict && strcmp(verdict, "invalid") == 0)
+	else if (strcmp(verdict, "invalid") == 0)
 		result = -EINVAL;
+	if (result != -EBADMSG && bytes != evbuffer_get_length(answer))
+		result = -EPIPE;
+out:
 	free(verdict);
 	return result;
 }

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <event2/event_struct.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -40,6 +41,8 @@ struct control_socket {
 	void *context;
 	struct sockaddr_un address;
 	int fd;
+	dev_t device; /* of the file that we made */
+	ino_t inode;
 	struct event acceptable;
 	struct event accept_again;
 	LIST_HEAD(, client) clients;
@@ -94,14 +97,17 @@ static void client_answer(struct client *client, const char *request)
 {
 	const struct timeval timeout = {.tv_sec = CLIENT_TIMEOUT_S};
 	struct control_socket *control = client->control;
-	static const char *const words[] = {"ok\n", "error\n", "invalid\n"};
+	static const char *const words[] = {"ok", "error", "invalid"};
 	const char *word = words[CONTROL_ERROR];
+	char head[32];
 
 	if (request)
 		word = words[control->handler(control->context, request, client->answer)];
 
 	event_del(&client->readable);
-	if (evbuffer_prepend(client->answer, word, strlen(word)) < 0 ||
+	/* With the length of what follows: one who is too slow to read it all has to know. */
+	snprintf(head, sizeof(head), "%s %zu\n", word, evbuffer_get_length(client->answer));
+	if (evbuffer_prepend(client->answer, head, strlen(head)) < 0 ||
 	    event_add(&client->writable, NULL) < 0 ||
 	    /* Whatever time the answer took us, the client has its own to read it. */
 	    event_add(&client->deadline, &timeout) < 0)
@@ -197,7 +203,7 @@ static void pause_accepting(struct control_socket *control)
 
 static void on_acceptable(evutil_socket_t listener, short what, void *context)
 {
-	static const char refusal[] = "error\nonly root and the daemon's own user may ask\n";
+	static const char refusal[] = "error 44\nonly root and the daemon's own user may ask\n";
 	struct control_socket *control = context;
 	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
@@ -278,10 +284,54 @@ static int listen_at(const struct sockaddr_un *address)
 	return fd;
 }
 
+/* Listens at the address. Returns 0 or -errno, and then goes on as before. */
+static int listen_anew(struct control_socket *control)
+{
+	int fd = listen_at(&control->address);
+	struct stat status;
+
+	if (fd < 0)
+		return fd;
+	if (lstat(control->address.sun_path, &status) == 0) {
+		control->device = status.st_dev;
+		control->inode = status.st_ino;
+	}
+	control->fd = fd;
+	event_assign(&control->acceptable, control->base, fd, EV_READ | EV_PERSIST, on_acceptable,
+		     control);
+	return 0;
+}
+
+/* Whether the file is there and the one that we made. */
+static bool is_ours(const struct control_socket *control, const struct stat *status)
+{
+	return status->st_dev == control->device && status->st_ino == control->inode;
+}
+
+int control_socket_follow(struct control_socket *control)
+{
+	int former = control->fd, error;
+	struct stat status;
+
+	if (lstat(control->address.sun_path, &status) == 0)
+		return is_ours(control, &status) ? 0 : -EADDRINUSE;
+	if (errno != ENOENT)
+		return -errno;
+	event_del(&control->acceptable);
+	error = listen_anew(control);
+	if (!error)
+		close(former);
+	/* Where there is no place for another client, the next one to leave sees to it. */
+	if (control->client_count < CLIENTS_MAX)
+		event_add(&control->acceptable, NULL);
+	return error ? error : 1;
+}
+
 int control_socket_open(struct control_socket **out, struct event_base *base, const char *path,
 			control_socket_handler *handler, void *context)
 {
 	struct control_socket *control;
+	int error;
 
 	if (path[0] == '\0')
 		return -EINVAL;
@@ -296,15 +346,11 @@ int control_socket_open(struct control_socket **out, struct event_base *base, co
 	control->address.sun_family = AF_UNIX;
 	strcpy(control->address.sun_path, path);
 	LIST_INIT(&control->clients);
-	control->fd = listen_at(&control->address);
-	if (control->fd < 0) {
-		int error = control->fd;
-
+	error = listen_anew(control);
+	if (error) {
 		free(control);
 		return error;
 	}
-	event_assign(&control->acceptable, base, control->fd, EV_READ | EV_PERSIST, on_acceptable,
-		     control);
 	evtimer_assign(&control->accept_again, base, on_accept_again, control);
 	if (event_add(&control->acceptable, NULL) < 0) {
 		unlink(path);
@@ -318,6 +364,7 @@ int control_socket_open(struct control_socket **out, struct event_base *base, co
 void control_socket_close(struct control_socket *control)
 {
 	struct client *client;
+	struct stat status;
 
 	if (!control)
 		return;
@@ -326,6 +373,8 @@ void control_socket_close(struct control_socket *control)
 		client_close(client);
 	event_del(&control->acceptable);
 	event_del(&control->accept_again);
+	if (lstat(control->address.sun_path, &status) == 0 && is_ours(control, &status))
+		unlink(control->address.sun_path);
 	close(control->fd);
 	free(control);
 }

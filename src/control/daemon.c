@@ -167,6 +167,7 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
 	daemon_follow_retry(daemon);
 	daemon_guard_tick(daemon);
 	daemon_http_retry(daemon);
+	daemon_requests_follow(daemon);
 	daemon_history_follow(daemon);
 	/* Now it is worth what it may cost to attach. */
 	if (dropped_pkts > 0 && daemon->ingress_count == 0)

@@ -10,10 +10,15 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* What a destination's CHECK asks; kind CHECK_NONE where nothing is or can be asked. */
-static struct health_target health_target(const struct config_destination *destination)
+/* What a destination's CHECK asks; kind CHECK_NONE where nothing is or can be asked, or nobody
+ * wants to know. */
+static struct health_target health_target(const struct ruleset *ruleset, size_t index)
 {
-	if (destination->address.family == AF_UNSPEC || destination->check == CHECK_NONE)
+	const struct ruleset_destination *entry = &ruleset->destinations[index];
+	const struct config_destination *destination = entry->config;
+
+	if (destination->address.family == AF_UNSPEC || destination->check == CHECK_NONE ||
+	    !ruleset->rules[entry->rule].config->enabled)
 		return (struct health_target){.kind = CHECK_NONE};
 	return (struct health_target){.address = destination->address,
 				      .kind = destination->check,
@@ -26,7 +31,7 @@ static uint8_t *collect_health(const struct daemon *daemon, const struct ruleset
 	uint8_t *is_up = malloc(ruleset->destination_count);
 
 	for (size_t i = 0; is_up && i < ruleset->destination_count; i++) {
-		struct health_target target = health_target(ruleset->destinations[i].config);
+		struct health_target target = health_target(ruleset, i);
 
 		/* A name without an address can take nothing. */
 		is_up[i] = ruleset->routes[ruleset->destinations[i].route].family != AF_UNSPEC &&
@@ -138,7 +143,7 @@ static int set_health_targets(struct daemon *daemon, const struct ruleset *rules
 	int error = -ENOMEM;
 
 	for (size_t i = 0; targets && i < ruleset->destination_count; i++) {
-		struct health_target target = health_target(ruleset->destinations[i].config);
+		struct health_target target = health_target(ruleset, i);
 
 		if (target.kind != CHECK_NONE)
 			targets[count++] = target;
@@ -216,7 +221,7 @@ static int set_names(struct daemon *daemon, const struct config *config)
 		return -ENOMEM;
 	for (size_t r = 0; r < config->rule_count; r++)
 		for (size_t d = 0; d < config->rules[r].destination_count; d++)
-			if (config->rules[r].destinations[d].host)
+			if (config->rules[r].enabled && config->rules[r].destinations[d].host)
 				hosts[count++] = config->rules[r].destinations[d].host;
 	error = names_set(daemon->names, hosts, count);
 	free(hosts);

@@ -2,6 +2,7 @@
 #include "control/daemon_state.h"
 #include "control/log.h"
 
+#include <errno.h>
 #include <event2/buffer.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,4 +54,22 @@ enum control_answer daemon_on_request(void *context, const char *request, struct
 	}
 	evbuffer_add_printf(body, "unknown request '%.40s'\n", request);
 	return CONTROL_ERROR;
+}
+
+void daemon_requests_follow(struct daemon *daemon)
+{
+	const char *path = daemon->options->socket_path;
+	int result = control_socket_follow(daemon->control);
+	bool is_missing = result < 0;
+
+	if (result > 0)
+		log_warning("somebody had removed the control socket %s: it is there again", path);
+	else if (is_missing && !daemon->requests_cut_off)
+		log_warning(
+			"somebody has removed the control socket %s, and it cannot be made anew: "
+			"%s; 'status' and 'reload' do not reach this daemon (SIGHUP does)",
+			path,
+			result == -EADDRINUSE ? "something else is in its place"
+					      : strerror(-result));
+	daemon->requests_cut_off = is_missing;
 }

@@ -3,9 +3,16 @@
 
 #include "control/timer.h"
 
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sys/queue.h>
+#include <unistd.h>
+
+/* To be left over for others. More than http.c accepts at once, since those that are ended give
+ * theirs back when the loop runs. */
+#define SPARE_DESCRIPTORS 24
 
 struct client {
 	TAILQ_ENTRY(client) entry;
@@ -19,6 +26,7 @@ struct http_clients {
 	TAILQ_HEAD(client_list, client) all; /* the oldest first */
 	unsigned count;
 	struct event *sweep;
+	int any_fd;
 };
 
 /*
@@ -77,6 +85,22 @@ static void on_sweep(evutil_socket_t fd, short what, void *context)
 	sweep(context);
 }
 
+/*
+ * Whether the process is about to run out of descriptors, which others need too: reloads, health
+ * checks, name servers. Nothing tells how many there are left but taking them.
+ */
+static bool is_short_of_descriptors(const struct http_clients *clients)
+{
+	int spare[SPARE_DESCRIPTORS], count = 0;
+
+	while (count < SPARE_DESCRIPTORS &&
+	       (spare[count] = fcntl(clients->any_fd, F_DUPFD_CLOEXEC, 0)) >= 0)
+		count++;
+	for (int i = 0; i < count; i++)
+		close(spare[i]);
+	return count < SPARE_DESCRIPTORS;
+}
+
 struct http_clients *http_clients_create(struct event_base *base)
 {
 	struct http_clients *clients = calloc(1, sizeof(*clients));
@@ -85,10 +109,11 @@ struct http_clients *http_clients_create(struct event_base *base)
 		return NULL;
 	clients->base = base;
 	TAILQ_INIT(&clients->all);
+	clients->any_fd = eventfd(0, EFD_CLOEXEC);
 	clients->sweep = event_new(base, -1, EV_PERSIST, on_sweep, clients);
-	if (clients->sweep)
+	if (clients->sweep && clients->any_fd >= 0)
 		return clients;
-	free(clients);
+	http_clients_free(clients);
 	return NULL;
 }
 
@@ -98,7 +123,8 @@ struct bufferevent *http_clients_add(struct http_clients *clients)
 	struct client *client;
 
 	sweep(clients);
-	if (clients->count == HTTP_CLIENTS_MAX)
+	if (clients->count == HTTP_CLIENTS_MAX ||
+	    (clients->count > 0 && is_short_of_descriptors(clients)))
 		/* A client that ends has left the list. NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
 		end(clients, TAILQ_FIRST(&clients->all));
 	client = calloc(1, sizeof(*client));
@@ -157,6 +183,9 @@ void http_clients_free(struct http_clients *clients)
 	while ((client = TAILQ_FIRST(&clients->all)))
 		/* Each leaves the list. NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
 		forget(clients, client);
-	event_free(clients->sweep);
+	if (clients->sweep)
+		event_free(clients->sweep);
+	if (clients->any_fd >= 0)
+		close(clients->any_fd);
 	free(clients);
 }

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #define ATTEMPTS "3"
 #define IN_FLIGHT_MAX "256" /* questions that wait for an answer; further ones queue in evdns */
@@ -48,6 +50,23 @@ static int set_options(struct evdns_base *dns, uint32_t timeout_ms)
 		       : -ENOMEM;
 }
 
+/*
+ * evdns would keep a question for ever where there is nobody to ask, and there always is, if only
+ * 127.0.0.1, unless no socket could be had; why, it does not say. Returns 0 or -errno.
+ */
+static int check_servers(struct evdns_base *dns)
+{
+	int fd, error;
+
+	if (evdns_base_count_nameservers(dns) > 0)
+		return 0;
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	error = fd < 0 ? -errno : -EAGAIN;
+	if (fd >= 0)
+		close(fd);
+	return error;
+}
+
 int resolver_open(struct resolver **out, struct event_base *base, const char *resolv_conf,
 		  uint32_t timeout_ms)
 {
@@ -68,6 +87,8 @@ int resolver_open(struct resolver **out, struct event_base *base, const char *re
 				     DNS_OPTION_SEARCH | DNS_OPTION_NAMESERVERS | DNS_OPTION_MISC,
 				     resolv_conf);
 	error = set_options(resolver->dns, timeout_ms);
+	if (!error)
+		error = check_servers(resolver->dns);
 	if (error)
 		goto out;
 	*out = resolver;

@@ -87,7 +87,7 @@ static bool append(struct config_errors *errors, char *message)
 void config_report_finish(struct config_report *report, struct config_errors *errors)
 {
 	if (errors->messages == no_memory_messages)
-		*errors = (struct config_errors){0};
+		*errors = (struct config_errors){.unfinished = true};
 	if (report->no_memory)
 		config_report_add(report, 0, "out of memory");
 	if (report->count > 1)
@@ -98,8 +98,11 @@ void config_report_finish(struct config_report *report, struct config_errors *er
 			report->no_memory = true;
 		}
 	}
-	if (report->no_memory && errors->count == 0)
-		*errors = (struct config_errors){.messages = no_memory_messages, .count = 1};
+	errors->unfinished |= report->no_memory;
+	if (report->no_memory && errors->count == 0) {
+		errors->messages = no_memory_messages;
+		errors->count = 1;
+	}
 	free(report->findings);
 	*report = (struct config_report){.file = report->file};
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "datapath/fastpath.h"
 
+#include "datapath/fastpath_clock.h"
 #include "datapath/fastpath_counters.h"
 #include "datapath/fastpath_maps.h"
 #include "datapath/fastpath_samples.h"
@@ -44,6 +45,7 @@ struct fastpath {
 	struct fastpath_verdict *verdicts;
 	uint64_t refused_pkts; /* by counters that have been taken in */
 	bool is_left;	       /* to the next daemon: it goes on when this one closes it */
+	uint64_t clock_offset_ns;
 };
 
 /* ---- Opening ---- */
@@ -176,6 +178,7 @@ int fastpath_open(struct fastpath **out, const struct config *config,
 		fastpath_close(fastpath);
 		return error;
 	}
+	fastpath->clock_offset_ns = fastpath_clock_offset_ns();
 	fastpath->state = &fastpath->bpf->bss->state;
 	fastpath->state->mark = config->settings.mark;
 	fastpath->state->served_bit = config_served_bit(&config->settings);
@@ -214,7 +217,8 @@ static void beat_ahead(struct fastpath *fastpath, unsigned ahead_s)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	__atomic_store_n(&fastpath->state->beat_ns,
-			 ((uint64_t)now.tv_sec + ahead_s) * 1000000000 + (uint64_t)now.tv_nsec,
+			 ((uint64_t)now.tv_sec + ahead_s) * 1000000000 + (uint64_t)now.tv_nsec -
+				 fastpath->clock_offset_ns,
 			 __ATOMIC_RELAXED);
 }
 

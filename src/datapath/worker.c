@@ -19,7 +19,7 @@ enum {
 	PAUSE_NS = 20000,
 	/* A reader takes what it sees when the worker has not come to the end of its burst by then.
 	 */
-	READ_TRIES = 30000,
+	READ_WAIT_MS = 3000,
 };
 
 /* When the thread ends: when nothing waits any more, or after the burst in hand. */
@@ -46,6 +46,8 @@ struct worker {
 	 * when it begins, and sets answered when it is done. */
 	_Atomic(struct counters *) wanted;
 	_Atomic bool answered;
+	bool is_silent; /* it did not answer the last reader, when it had beaten so often: */
+	uint64_t silent_beats;
 	int wake_fd;
 	unsigned cpu;
 	pthread_t thread;
@@ -253,23 +255,44 @@ static void wake(const struct worker *worker)
 		return;
 }
 
-void worker_read(struct worker *worker, struct counters *sum)
+static int64_t now_ms(void)
 {
-	if (!worker->started) {
-		counters_accumulate(sum, atomic_load(&worker->orders)->counters);
-		return;
-	}
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Asks the worker to add its counters to *sum. Returns whether it has. */
+static bool ask(struct worker *worker, struct counters *sum)
+{
+	int64_t deadline_ms = now_ms() + READ_WAIT_MS;
+
 	atomic_store(&worker->answered, false);
 	atomic_store(&worker->wanted, sum);
 	wake(worker);
-	for (int tries = 0; !atomic_load(&worker->answered); tries++) {
+	while (!atomic_load(&worker->answered)) {
 		/* Once the worker has begun, it also comes to an end. */
-		if (tries >= READ_TRIES && atomic_exchange(&worker->wanted, NULL)) {
-			counters_accumulate(sum, atomic_load(&worker->orders)->counters);
-			return;
-		}
+		if (now_ms() >= deadline_ms && atomic_exchange(&worker->wanted, NULL))
+			return false;
 		pause_briefly();
 	}
+	return true;
+}
+
+void worker_read(struct worker *worker, struct counters *sum)
+{
+	uint64_t beats = worker_beats(worker);
+
+	/* One that hangs is waited for once: whoever reads has other things to do. */
+	if (!worker->started || (worker->is_silent && worker->silent_beats == beats)) {
+		counters_accumulate(sum, atomic_load(&worker->orders)->counters);
+		return;
+	}
+	worker->is_silent = !ask(worker, sum);
+	worker->silent_beats = worker_beats(worker);
+	if (worker->is_silent)
+		counters_accumulate(sum, atomic_load(&worker->orders)->counters);
 }
 
 int worker_bind_again(const struct worker *worker)

@@ -105,7 +105,7 @@ print("listening", flush=True)
 while True:
     asking = listening.accept()[0]
     if asking.recv(100):
-        asking.sendall(b"ok\\n" + sys.argv[2].encode())
+        asking.sendall(b"ok %d\\n" % len(sys.argv[2]) + sys.argv[2].encode())
     asking.close()
 """
 

@@ -240,7 +240,7 @@ static void takes_a_request_in_pieces(void **state)
 
 	assert_int_equal(send(fd, "sta", 3, MSG_NOSIGNAL), 3);
 	expect_alive(*state); /* in between, so that the first piece is read alone */
-	expect_answer(fd, "tus\n", 4, "ok\nyou said status\n");
+	expect_answer(fd, "tus\n", 4, "ok 16\nyou said status\n");
 }
 
 static void bounds_a_request(void **state)
@@ -249,12 +249,12 @@ static void bounds_a_request(void **state)
 
 	memset(request, 'r', sizeof(request));
 	request[sizeof(request) - 1] = '\n';
-	snprintf(expected, sizeof(expected), "ok\nyou said %.*s\n", (int)sizeof(request) - 1,
+	snprintf(expected, sizeof(expected), "ok 4105\nyou said %.*s\n", (int)sizeof(request) - 1,
 		 request);
 	expect_answer(connect_to(*state), request, sizeof(request), expected);
 	request[sizeof(request) - 1] = 'r';
-	expect_answer(connect_to(*state), request, sizeof(request), "error\n");
-	expect_answer(connect_to(*state), "sta\0tus\n", 8, "error\n");
+	expect_answer(connect_to(*state), request, sizeof(request), "error 0\n");
+	expect_answer(connect_to(*state), "sta\0tus\n", 8, "error 0\n");
 	expect_alive(*state);
 }
 
@@ -299,7 +299,7 @@ static void bounds_the_number_of_clients(void **state)
 	assert_int_equal(poll(&waiting, 1, 300), 0);
 	close(idle[0]);
 	assert_int_equal(poll(&waiting, 1, 3000), 1);
-	expect_answer(waiting.fd, "", 0, "ok\nyou said status\n");
+	expect_answer(waiting.fd, "", 0, "ok 16\nyou said status\n");
 	for (int i = 1; i < CLIENTS_MAX; i++)
 		close(idle[i]);
 	expect_alive(*state);
@@ -326,6 +326,54 @@ static void slow_clients_are_left_after_five_seconds(void **state)
 	close(clients[0].fd);
 	close(clients[1].fd);
 	expect_alive(*state);
+}
+
+/* What a client makes of an answer; server: it says that and hangs up. */
+static int ask_one_that_says(const char *said)
+{
+	char folder[] = "/tmp/control_socket.XXXXXX", path[64], request[16], *body;
+	struct sockaddr_un address;
+	pid_t child;
+	int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), result;
+
+	assert_true(listener >= 0);
+	assert_non_null(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/s", folder);
+	address = address_of(path);
+	assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(listener, 1), 0);
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		int client = accept(listener, NULL, NULL);
+
+		if (recv(client, request, sizeof(request), 0) > 0)
+			(void)!write(client, said, strlen(said));
+		_exit(0);
+	}
+	result = control_socket_ask(path, "status", CONTROL_SOCKET_ANSWER_S, &body);
+	free(body);
+	assert_int_equal(waitpid(child, NULL, 0), child);
+	close(listener);
+	unlink(path);
+	rmdir(folder);
+	return result;
+}
+
+/* Whoever is too slow for the daemon has half an answer, and must not take it for a whole one. */
+static void half_an_answer_is_none(void **state)
+{
+	(void)state;
+	assert_int_equal(ask_one_that_says("ok 7\nwhole\n\n"), 0);
+	assert_int_equal(ask_one_that_says("ok 7\nhalf"), -EPIPE);
+	assert_int_equal(ask_one_that_says("ok 3\nmore than three"), -EPIPE);
+	assert_int_equal(ask_one_that_says("error 20\nthe rules"), -EPIPE);
+	assert_int_equal(ask_one_that_says("invalid 9"), -EBADMSG);
+	assert_int_equal(ask_one_that_says("ok 7x\nwhole\n\n"), -EBADMSG);
+	assert_int_equal(ask_one_that_says("ok \n"), -EBADMSG);
+	assert_int_equal(ask_one_that_says("yes 0\n"), -EBADMSG);
+	assert_int_equal(ask_one_that_says(""), -EBADMSG);
+	assert_int_equal(ask_one_that_says("ok\nwhole\n"), -EBADMSG);
 }
 
 /* Asks as nobody; returns the errno of the asking. */
@@ -452,6 +500,7 @@ int main(void)
 		with_server(slow_clients_are_left_after_five_seconds),
 		with_server(other_users_get_no_answer),
 		with_server(a_living_socket_is_not_taken_over),
+		cmocka_unit_test(half_an_answer_is_none),
 		cmocka_unit_test(a_stale_socket_is_replaced_and_nothing_else),
 		cmocka_unit_test(paths_that_no_socket_can_have_are_refused),
 	};

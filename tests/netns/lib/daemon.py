@@ -165,7 +165,9 @@ class Daemon:
             except OSError as error:
                 raise AssertionError(f"{request}: {error}\ndaemon's stderr:\n"
                                      f"{self.stderr()}") from error
-        verdict, _, text = answer.decode().partition("\n")
+        head, _, text = answer.decode().partition("\n")
+        verdict, length = head.split()
+        assert len(text.encode()) == int(length), f"{request}: {len(text)} bytes of {length}"
         return verdict, text
 
     def status(self):
