@@ -44,8 +44,9 @@ MODE_LDFLAGS := -fsanitize=$(SANITIZE) $(call try,-static-libasan) $(call try,-s
 endif
 
 # Targets that install what they lack, and then call make again.
-DRIVERS := demo check check-vm bench bench-quick screenshots browser-tools sbom-schema dist deb rpm container \
-	   check-container lint sbom uninstall clean help
+DRIVERS := demo check check-vm bench bench-quick fuzz fuzz-build fuzz-keep coverage screenshots \
+	   browser-tools sbom-schema dist deb rpm container check-container lint sbom soak uninstall \
+	   clean help
 ifneq ($(filter-out $(DRIVERS),$(or $(MAKECMDGOALS),all)),)
 ifneq ($(shell $(PKG_CONFIG) --exists $(LIBRARIES) && echo found),found)
 $(error libraries are missing. On Debian: sudo tests/install-packages build)
@@ -114,6 +115,11 @@ $(BUILD)/unit/%: tests/unit/%.c $(filter-out $(MAIN_OBJECT),$(OBJECTS)) Makefile
 	$(call QUIET,CC)$(COMPILE) -Itests/unit $(LDFLAGS) $(MODE_LDFLAGS) -o $@ $< \
 		$(filter-out $(MAIN_OBJECT),$(OBJECTS)) $(LIBRARY_LIBS) -lcmocka
 
+# tests/unit/no_memory.h
+NO_MEMORY := malloc calloc realloc reallocarray strdup strndup open_memstream fclose vasprintf \
+	     __vasprintf_chk asprintf __asprintf_chk
+$(BUILD)/unit/test_no_memory: MODE_LDFLAGS += $(NO_MEMORY:%=-Wl,--wrap=%)
+
 .PHONY: unit-programs
 unit-programs: $(UNIT_TESTS)
 
@@ -151,7 +157,7 @@ screenshots:
 # The same build under other names.
 .PHONY: asan tsan clang
 asan:
-	$(MAKE) BUILD=build/asan SANITIZE=address,undefined all unit-programs
+	$(MAKE) BUILD=build/asan SANITIZE=address,undefined all unit-programs fuzz-replays
 tsan:
 	$(MAKE) BUILD=build/tsan SANITIZE=thread all
 clang:
@@ -186,6 +192,7 @@ SHELL_SCRIPTS = iptables/trafficduplicator-rules packaging/bash-completion/traff
 	packaging/systemd/trafficduplicator-handover \
 	tests/install-packages tests/unpack-packages tests/debian-sources tests/demo/run \
 	tests/bench/get-peers tests/aws/get-validators tests/container/run \
+	tests/fuzz/run tests/coverage/run \
 	tests/vm/run tests/vm/make-image tests/vm/guest/run-tests
 
 .PHONY: check
@@ -199,7 +206,7 @@ check:
 	$(MAKE) $(JOBS) WERROR=-Werror clang
 	$(MAKE) $(JOBS) WERROR=-Werror asan
 	$(MAKE) $(JOBS) WERROR=-Werror tsan
-	$(MAKE) $(JOBS) -O --no-print-directory BUILD=build/asan SANITIZE=address,undefined unit
+	$(MAKE) $(JOBS) -O --no-print-directory BUILD=build/asan SANITIZE=address,undefined unit fuzz-replay
 	set -e; for way in $(CHECK_WAYS); do \
 		echo "copies by $$way:"; \
 		TD_WAY=$$way $(PYTEST) -n 10 -m 'not alone' tests/netns tests/faults; \
@@ -223,6 +230,8 @@ help:
 	@echo 'sudo make check   build with every compiler and sanitizer, run every test'
 	@echo 'sudo make check-vm  test the service in a virtual machine with Debian'"'"'s cloud kernel'
 	@echo 'sudo make bench-quick  the ratios that count, in three minutes; make bench: all, half an hour'
+	@echo 'sudo make fuzz    look for inputs that break the parsers, FUZZ_TIME=600 seconds each'
+	@echo 'sudo make coverage  how much of the program the tests reach, in a quarter of an hour'
 	@echo 'sudo make screenshots   the pictures of the status page in docs/images, in six minutes'
 	@echo 'sudo make lint    what clang-tidy, cppcheck, shellcheck and gcc'"'"'s analyzer find in the sources'
 	@echo 'make deb, rpm     build a package for Debian or for Fedora: build/deb, build/rpm'
@@ -231,6 +240,7 @@ help:
 	@echo 'make sbom         the libraries that the program is made of, in CycloneDX'
 	@echo 'sudo make install, uninstall   PREFIX ($(PREFIX)), DESTDIR'
 
+include tests/fuzz/fuzz.mk
 include packaging/install.mk
 include packaging/package.mk
 include tests/lint.mk

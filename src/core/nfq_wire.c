@@ -15,6 +15,7 @@ enum {
 	ATTRIBUTE_HEADER_BYTES = sizeof(struct nlattr), /* NLA_HDRLEN */
 	MESSAGE_HEADER_BYTES = sizeof(struct nlmsghdr), /* NLMSG_HDRLEN */
 	ATTRIBUTE_TYPE_MASK = 0x3fff,			/* NLA_TYPE_MASK */
+	ERRNO_MAX = 4095,				/* linux/err.h, MAX_ERRNO */
 };
 
 static enum nfq_wire_kind parse_error(const uint8_t *body, size_t length,
@@ -25,8 +26,10 @@ static enum nfq_wire_kind parse_error(const uint8_t *body, size_t length,
 	if (length < sizeof(error))
 		return NFQ_WIRE_OTHER;
 	memcpy(&error, body, sizeof(error));
+	if (error >= 0 || error < -ERRNO_MAX)
+		return NFQ_WIRE_OTHER;
 	message->error = -error;
-	return error < 0 ? NFQ_WIRE_ERROR : NFQ_WIRE_OTHER;
+	return NFQ_WIRE_ERROR;
 }
 
 static uint32_t load_be32(const uint8_t *value, size_t length)

@@ -86,6 +86,8 @@ static void test_error(void **state)
 	(void)state;
 	assert_int_equal(nfq_wire_parse(&bytes, sizeof(bytes), &message), NFQ_WIRE_ERROR);
 	assert_int_equal(message.error, ENOENT);
+	bytes.error.error = INT32_MIN; /* of which there is no positive */
+	assert_int_equal(nfq_wire_parse(&bytes, sizeof(bytes), &message), NFQ_WIRE_OTHER);
 	bytes.error.error = 0; /* an acknowledgement */
 	assert_int_equal(nfq_wire_parse(&bytes, sizeof(bytes), &message), NFQ_WIRE_OTHER);
 	assert_int_equal(nfq_wire_parse(&bytes, 17, &message), NFQ_WIRE_OTHER);

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Requests to the HTTP server, in pieces, over a real connection: it always ends, with one answer
+ * at most, that is whole and belongs to what was asked.
+ */
+#include "fuzz.h"
+
+#include "control/http.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { ANSWER_MAX = 1 << 16 };
+
+static struct event_base *base;
+static struct sockaddr_in address = {.sin_family = AF_INET};
+static unsigned made;
+
+static int make(void *context, char **text)
+{
+	(void)context;
+	made++;
+	*text = strdup("made\n");
+	return 200;
+}
+
+static const struct http_route routes[] = {
+	{.path = "/", .type = "text/html", .policy = "default-src", .text = "page\n"},
+	{.path = "/made", .type = HTTP_TYPE_TEXT, .make = make},
+	{.path = "/shared", .type = HTTP_TYPE_JSON, .make = make, .is_shared = true},
+};
+
+static uint16_t free_port(void)
+{
+	socklen_t size = sizeof(address);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	address.sin_port = 0;
+	FUZZ_EXPECT(bind(fd, (struct sockaddr *)&address, size) == 0);
+	FUZZ_EXPECT(getsockname(fd, (struct sockaddr *)&address, &size) == 0);
+	close(fd);
+	return ntohs(address.sin_port);
+}
+
+static void open_once(void)
+{
+	static const struct ip_address loopback = {AF_INET, {127, 0, 0, 1}};
+	static struct http *http; /* reachable, so that it is no leak */
+
+	signal(SIGPIPE, SIG_IGN); /* as the daemon does */
+	base = event_base_new();
+	http = http_create(base, routes, sizeof(routes) / sizeof(*routes), NULL);
+	FUZZ_EXPECT(base && http && http_listen(http, &loopback, free_port()) == 0);
+}
+
+static bool receive(int fd, char *answer, size_t *length)
+{
+	ssize_t got;
+
+	while ((got = recv(fd, answer + *length, ANSWER_MAX - 1 - *length, MSG_DONTWAIT)) > 0)
+		*length += (size_t)got;
+	answer[*length] = '\0';
+	return got == 0 || errno != EAGAIN;
+}
+
+static size_t talk(const uint8_t *data, size_t size, size_t piece, char *answer)
+{
+	/* Ends with a reset, so that no port is left waiting. */
+	const struct linger at_once = {.l_onoff = 1};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	size_t length = 0;
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+	FUZZ_EXPECT(connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
+	while (size > 0) {
+		size_t now = size < piece ? size : piece;
+
+		if (send(fd, data, now, MSG_NOSIGNAL) < 0)
+			break; /* it was closed on us, with or without an answer */
+		data += now;
+		size -= now;
+		event_base_loop(base, EVLOOP_NONBLOCK);
+	}
+	shutdown(fd, SHUT_WR);
+	while (!receive(fd, answer, &length))
+		event_base_loop(base, EVLOOP_ONCE);
+	close(fd);
+	return length;
+}
+
+/* How often a text stands in another. */
+static unsigned count(const char *text, const char *wanted)
+{
+	unsigned found = 0;
+
+	while ((text = strstr(text, wanted))) {
+		text++;
+		found++;
+	}
+	return found;
+}
+
+/* An answer of ours is the only one, and its length is the body's but where HEAD was asked. */
+static void check_answer(const char *answer, size_t length)
+{
+	const char *body = strstr(answer, "\r\n\r\n"), *header;
+	size_t bytes;
+
+	FUZZ_EXPECT(strncmp(answer, "HTTP/", 5) == 0 && body);
+	/* Without it the answer is libevent's own, that it cannot read the request: once or twice.
+	 */
+	if (!strstr(answer, "Cache-Control: no-store"))
+		return;
+	FUZZ_EXPECT(count(answer, "HTTP/") == 1);
+	body += 4;
+	bytes = length - (size_t)(body - answer);
+	header = strstr(answer, "Content-Length: ");
+	if (header && header < body)
+		FUZZ_EXPECT(bytes == 0 || bytes == strtoul(header + 16, NULL, 10));
+	if (strncmp(strchr(answer, ' '), " 200 ", 5) == 0 && bytes > 0)
+		FUZZ_EXPECT(strcmp(body, "page\n") == 0 || strcmp(body, "made\n") == 0);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static char answer[ANSWER_MAX];
+	size_t length;
+
+	if (size < 2)
+		return 0;
+	if (!base)
+		open_once();
+	made = 0;
+	length = talk(data + 2, size - 2, 1 + (data[0] | (size_t)(data[1] & 63) << 8), answer);
+	FUZZ_EXPECT(made <= 1);
+	if (length > 0)
+		check_answer(answer, length);
+	return 0;
+}
