@@ -229,6 +229,7 @@ help:
 	@echo 'sudo make demo    show it at work with two real rsyslog servers, on this machine'
 	@echo 'sudo make check   build with every compiler and sanitizer, run every test'
 	@echo 'sudo make check-vm  test the service in a virtual machine with Debian'"'"'s cloud kernel'
+	@echo 'sudo make soak    under faults and reloads for SOAK_TIME (20m), every packet accounted for'
 	@echo 'sudo make bench-quick  the ratios that count, in three minutes; make bench: all, half an hour'
 	@echo 'sudo make fuzz    look for inputs that break the parsers, FUZZ_TIME=600 seconds each'
 	@echo 'sudo make coverage  how much of the program the tests reach, in a quarter of an hour'
@@ -244,5 +245,6 @@ include tests/fuzz/fuzz.mk
 include packaging/install.mk
 include packaging/package.mk
 include tests/lint.mk
+include tests/soak/soak.mk
 
 -include $(OBJECTS:.o=.d) $(BUILD)/bpf/fastpath.bpf.d $(UNIT_TESTS:=.d)

@@ -9,6 +9,7 @@ import select
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import tempfile
 import time
@@ -156,7 +157,9 @@ class Daemon:
         the verbs ask, without the cost of a process."""
         answer = b""
         with socket.socket(socket.AF_UNIX) as client:
-            client.settimeout(scaled(60))
+            # Not settimeout(): connect() would then not wait where the backlog is full.
+            for option in (socket.SO_SNDTIMEO, socket.SO_RCVTIMEO):
+                client.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", int(scaled(60)), 0))
             try:
                 client.connect(str(self.socket))
                 client.sendall(request.encode() + b"\n")
