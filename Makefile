@@ -207,6 +207,7 @@ check:
 	$(MAKE) $(JOBS) WERROR=-Werror asan
 	$(MAKE) $(JOBS) WERROR=-Werror tsan
 	$(MAKE) $(JOBS) -O --no-print-directory BUILD=build/asan SANITIZE=address,undefined unit fuzz-replay
+	$(MAKE) -O --no-print-directory WERROR=-Werror build/unit/test_confine.run
 	set -e; for way in $(CHECK_WAYS); do \
 		echo "copies by $$way:"; \
 		TD_WAY=$$way $(PYTEST) -n 10 -m 'not alone' tests/netns tests/faults; \

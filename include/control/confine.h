@@ -29,8 +29,10 @@ enum confine_role {
 };
 
 /*
- * Confines the whole process, for good: all of its threads and whatever it starts later. Returns 0,
- * or -errno with the reason, and what mends it, in why: then the process must not go on.
+ * Confines the calling thread, for good, and whatever it starts from then on. There is to be no
+ * other thread yet but one that ends by itself: where a daemon takes over from another, the one
+ * that loads the fast path, which keeps its rights until it has (daemon_fastpath.c). Returns 0, or
+ * -errno with the reason, and what mends it, in why: then the process must not go on.
  */
 int confine_apply(enum confine_role role, char why[static CONFINE_ERROR_BYTES]);
 

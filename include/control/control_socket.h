@@ -32,14 +32,19 @@ typedef enum control_answer control_socket_handler(void *context, const char *re
  */
 int control_socket_open(struct control_socket **control, struct event_base *base, const char *path,
 			control_socket_handler *handler, void *context);
-/*
- * Where somebody has removed the file, makes it anew, and the folder where need be. Returns 0 where
- * it is there, 1 where it is again, -EADDRINUSE where something else is in its place, and other
- * -errno; on an error it is to be called again later.
- */
-int control_socket_follow(struct control_socket *control);
+/* What is at the path: 0: our file; -ENOENT: nothing, so that nobody can ask any more; -EADDRINUSE:
+ * something else; or other -errno. */
+int control_socket_look(const struct control_socket *control);
 
-/* Closes, and removes the file where it is ours. */
+/*
+ * Makes the file anew, and the folder where need be: the listening socket, or -errno. It needs no
+ * struct control_socket, since the daemon itself may write no file any more: helper.h.
+ */
+int control_socket_listen(const char *path);
+/* Has the clients come by fd from now on, which control_socket_listen has made elsewhere. */
+void control_socket_adopt(struct control_socket *control, int fd);
+
+/* Closes. The file is left to those who may remove it (helper_remove_socket), or to be replaced. */
 void control_socket_close(struct control_socket *control);
 
 /* How long a client waits: a daemon with a large configuration takes its time to load it anew. */

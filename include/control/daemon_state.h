@@ -209,8 +209,8 @@ void daemon_http_retry(struct daemon *daemon);
 void daemon_http_close(struct daemon *daemon);
 
 /*
- * daemon_exposure.c: one warning where rules in force are open to the Internet (control/exposure.h),
- * to report, or to the log where that is NULL.
+ * daemon_exposure.c: one warning where rules in force are open to the Internet
+ * (control/exposure.h), to report, or to the log where that is NULL.
  */
 void daemon_exposure_warn(const struct daemon *daemon, struct evbuffer *report);
 
@@ -223,6 +223,8 @@ const char *daemon_http_describe(const struct daemon *daemon, char text[static D
  * done is logged, and no reason to stop.
  */
 void daemon_loops_open(struct daemon *daemon);
+/* The fast path has come after that. Its packets are looked at from the next publication on. */
+void daemon_loops_share(struct daemon *daemon);
 /* Looks no more; what has been found stays in force. */
 void daemon_loops_pause(struct daemon *daemon);
 /* Once no worker is left. */
@@ -248,9 +250,6 @@ enum control_answer daemon_handover_ask(struct daemon *daemon, struct evbuffer *
 /* Leaves queues, rules and fast path to the next one. Returns false where that was not asked for,
  * or cannot be: all is as before then. */
 bool daemon_handover_leave(struct daemon *daemon);
-
-/* There while the rules are to outlive the service, in the folder $RUNTIME_DIRECTORY. */
-#define DAEMON_HANDOVER_MARK "handed-over"
 
 /* Of the one that comes: what was left, if anything, is in our hands from here on. */
 void daemon_handover_take(struct daemon *daemon);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The helper: a process that the daemon starts first of all, to do later what the daemon itself
- * may not any more. It runs the rules script, and it removes the control socket's file. So the
- * process that reads packets needs neither fork nor exec, and no file that it could write
+ * may not any more. It runs the rules script, and it makes and removes the control socket's file.
+ * So the process that reads packets needs neither fork nor exec, and no file that it could write
  * (confine.h).
  *
  * The two share a pair of sockets and nothing else. The helper ends when the daemon's end is
  * closed, however the daemon ends, and finishes first what it is at. What it is told is checked
- * like any other input: it runs one script, for a few verbs, and removes one file.
+ * like any other input: it runs one script, for a few verbs, and makes or removes one file.
  */
 #ifndef TRAFFICDUPLICATOR_CONTROL_HELPER_H
 #define TRAFFICDUPLICATOR_CONTROL_HELPER_H
@@ -35,6 +35,8 @@ struct helper_script_input {
 	/* After a start that failed: what the script says is not what matters then, and is logged
 	 * at level debug. */
 	bool is_tidying;
+	void (*waiting)(void *context); /* called once a second while the script runs */
+	void *context;
 };
 
 /*
@@ -62,6 +64,8 @@ int helper_run_script(struct helper *helper, const char *verb,
 
 /* Has the control socket's file removed. Returns 0 or -errno. */
 int helper_remove_socket(struct helper *helper);
+/* Has it made anew: control_socket_listen. Returns the listening socket, or -errno. */
+int helper_make_socket(struct helper *helper);
 
 /* Ends it, waits for that, and frees. NULL is none. */
 void helper_end(struct helper *helper);

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 /* Both are one program: native byte order, and one message is one struct (SOCK_SEQPACKET). */
-enum helper_errand { HELPER_RUN_SCRIPT, HELPER_REMOVE_SOCKET };
+enum helper_errand { HELPER_RUN_SCRIPT, HELPER_REMOVE_SOCKET, HELPER_MAKE_SOCKET };
 
 /* With HELPER_RUN_SCRIPT come two descriptors: the configuration's text, and the list `resolved`.
  */
@@ -21,7 +21,8 @@ struct helper_request {
 	char verb[16]; /* NUL-terminated */
 };
 
-/* The first one comes unasked: whether the helper could be confined, with the reason as text. */
+/* The first one comes unasked: whether the helper could be confined, with the reason as text. With
+ * that to HELPER_MAKE_SOCKET comes the socket. */
 struct helper_answer {
 	int32_t result; /* 0, 1 or -errno: rules_script_run */
 	struct rules_script_output output;

@@ -3,6 +3,8 @@
 #ifndef TRAFFICDUPLICATOR_CONTROL_LOOP_WATCH_H
 #define TRAFFICDUPLICATOR_CONTROL_LOOP_WATCH_H
 
+#include "core/netview.h"
+#include "core/probe.h"
 #include "core/ruleset.h"
 #include "core/suspicion.h"
 #include "datapath/loopguard.h"
@@ -41,5 +43,10 @@ void loop_watches_free(struct loop_watches *watches);
 
 /* Brings the state of a rule up to date with what its destinations' watches say. */
 void loop_watches_judge(struct loop_watches *watches, uint32_t rule);
+
+/* Fills a probe that looks like the latest sample of a destination's copies, all but its mark.
+ * route is the way there. Returns false where no copy could be sent either. */
+bool loop_watches_probe(const struct loop_watches *watches, uint32_t destination,
+			const struct netview_route *route, struct probe *probe);
 
 #endif

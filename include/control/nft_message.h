@@ -22,13 +22,13 @@ bool nft_table_is_ours(uint8_t family, const char *table);
  * without a conversion that may change a value.
  */
 #define NFT_FOR_EACH(at, message)                                                                  \
-	for (at = mnl_nlmsg_get_payload_offset(message, sizeof(struct nfgenmsg));                  \
-	     nft_fits(at, mnl_nlmsg_get_payload_tail(message)); at = mnl_attr_next(at))
+	for ((at) = mnl_nlmsg_get_payload_offset(message, sizeof(struct nfgenmsg));                \
+	     nft_fits(at, mnl_nlmsg_get_payload_tail(message)); (at) = mnl_attr_next(at))
 #define NFT_FOR_EACH_NESTED(at, nest)                                                              \
-	for (at = mnl_attr_get_payload(nest);                                                      \
+	for ((at) = mnl_attr_get_payload(nest);                                                    \
 	     nft_fits(at,                                                                          \
 		      (const char *)mnl_attr_get_payload(nest) + mnl_attr_get_payload_len(nest));  \
-	     at = mnl_attr_next(at))
+	     (at) = mnl_attr_next(at))
 /* Whether a whole attribute stands there, before end. */
 bool nft_fits(const struct nlattr *at, const void *end);
 

@@ -12,7 +12,7 @@ const char *privileges_missing(void);
 enum privileges_role {
 	/* CAP_NET_ADMIN, which every verdict needs (net/netfilter/nfnetlink.c). The kernel asks for
 	 * no more to attach the program at the ingress that was loaded before (BPF_LINK_CREATE in
-	 * kernel/bpf/syscall.c; measured with kernel.unprivileged_bpf_disabled 1 and 2). The user
+	 * kernel/bpf/syscall.c; measured with kernel.unprivileged_bpf_disabled 2). The user
 	 * root also keeps CAP_DAC_READ_SEARCH: a reload and AUTORELOAD read the configuration that
 	 * it named, in whose folder ever. Nothing is inherited: the daemon starts no program. */
 	PRIVILEGES_DAEMON,

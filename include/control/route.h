@@ -19,6 +19,7 @@ struct route {
 	/* Packets leave as they are in an Ethernet frame: no tunnel, no local delivery, no
 	 * broadcast, and the next hop is of their own family. */
 	bool ethernet;
+	bool no_carrier;	/* the interface's link is down, and the route has no other */
 	uint8_t link_source[6]; /* the address of an Ethernet device */
 };
 

@@ -15,6 +15,7 @@ enum fastpath_reason {
 	FASTPATH_ROUND_ROBIN,
 	FASTPATH_SOURCE,       /* of a destination */
 	FASTPATH_NO_ROUTE,     /* to a destination */
+	FASTPATH_NO_CARRIER,   /* of the link on the way to a destination */
 	FASTPATH_NO_NEIGHBOUR, /* of a destination: its link address or MTU is not known */
 	FASTPATH_NO_ETHERNET,  /* on the way to a destination */
 	FASTPATH_SAME_PLACE,   /* a destination is also another rule's, and which of the two sends

@@ -20,6 +20,8 @@
 /* The way out to one destination address. */
 struct netview_route {
 	uint32_t mtu_bytes;
+	/* The link is down: what the kernel is given for it vanishes without an error. */
+	bool no_carrier;
 	/* What this machine sends from when it goes that way; AF_UNSPEC where there is no way. */
 	struct ip_address source;
 	/* The next hop on the link, as a packet socket wants it (packet(7)): device, protocol and

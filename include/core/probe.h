@@ -16,14 +16,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The UDP payload: words for people who wonder what it is, a number, and the nonce. */
+/* The UDP payload, all of it text: words for people who wonder what it is, a letter for the number,
+ * and the nonce. */
 #define PROBE_PAYLOAD_BYTES 72
-#define PROBE_NONCE_BYTES 24
+#define PROBE_NONCE_BYTES 24 /* 96 random bits as hexadecimal digits */
+#define PROBE_NUMBER_MAX 25
 /* IPv6 header, UDP header and payload. */
 #define PROBE_PACKET_MAX (40 + 8 + PROBE_PAYLOAD_BYTES)
 
 struct probe_mark {
-	uint8_t number;
+	uint8_t number; /* at most PROBE_NUMBER_MAX */
 	uint8_t nonce[PROBE_NONCE_BYTES];
 };
 

@@ -80,11 +80,6 @@ struct datapath_queue_loss {
  */
 bool datapath_find_loss(struct datapath *datapath, struct datapath_queue_loss *loss);
 
-/* Who has a netlink port, in words for behind "queue 7514 belongs to ". Looks through all
- * processes. Returns text. */
-#define DATAPATH_OWNER_BYTES 128
-const char *datapath_queue_owner(uint32_t port_id, char text[static DATAPATH_OWNER_BYTES]);
-
 unsigned datapath_worker_count(const struct datapath *datapath);
 
 /* Whether every worker's thread has shown life since the last call. */

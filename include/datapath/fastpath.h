@@ -71,14 +71,18 @@ uint64_t fastpath_refused_pkts(const struct fastpath *fastpath);
 const struct fastpath_verdict *fastpath_verdicts(const struct fastpath *fastpath);
 
 /* Has to be called every second: a program that has not heard of its daemon for three leaves all
- * packets alone. */
-void fastpath_beat(struct fastpath *fastpath);
+ * packets alone. ahead_s: as if called in so many seconds, mostly 0. */
+void fastpath_beat(struct fastpath *fastpath, uint64_t ahead_s);
 
 /*
  * Has the program go on by itself for lasts_s seconds, as long as it is attached: fastpath_close
  * does not end it any more. To be called when the workers have ended.
  */
 void fastpath_leave(struct fastpath *fastpath, unsigned lasts_s);
+
+/* When the workers have ended, none of which will say that there is room again: all packets are
+ * queued, and none is refused any more once this returns. */
+void fastpath_admit_all(struct fastpath *fastpath);
 
 /* Where it counts, for the next daemon; the descriptors stay the fastpath's. */
 void fastpath_counter_maps(const struct fastpath *fastpath, struct fastpath_left *left);

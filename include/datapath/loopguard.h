@@ -41,6 +41,9 @@ struct loop_orders {
  * the kernel has no random numbers. */
 struct loopguard *loopguard_create(struct fastpath_loops *shared);
 void loopguard_free(struct loopguard *guard);
+/* The fast path has come later than the guard; while no slot has been given away. Orders that were
+ * made before do not know of it. */
+void loopguard_share(struct loopguard *guard, struct fastpath_loops *shared);
 struct fastpath_loops *loopguard_shared(struct loopguard *guard);
 
 /*
@@ -75,8 +78,9 @@ bool loopguard_sees_repeats(const struct loopguard *guard, unsigned slot);
 /* The slots whose probes have come back since the last call, as bits. */
 uint32_t loopguard_take_returned(struct loopguard *guard);
 /* A rule that others' probes have come to since the last call: whoever sent them suspects a loop,
- * which would be this rule's as well. Of several, one. Returns false where there is none. */
-bool loopguard_take_hint(struct loopguard *guard, uint32_t *rule);
+ * which would be this rule's as well; and what the probe looked like. Of several, one. Returns
+ * false where there is none. */
+bool loopguard_take_hint(struct loopguard *guard, uint32_t *rule, struct loop_sample *sample);
 /* Probes that have come back, ever. */
 uint64_t loopguard_returned_pkts(const struct loopguard *guard);
 
@@ -91,7 +95,8 @@ int loopguard_read_probe(const struct loop_orders *loops, const struct packet *p
 bool loopguard_is_return(const struct loop_orders *loops, int slot, uint32_t rule);
 
 /* A probe of another's comes to a rule. */
-void loopguard_give_hint(const struct loop_orders *loops, uint32_t rule);
+void loopguard_give_hint(const struct loop_orders *loops, const struct packet *packet,
+			 uint32_t rule);
 
 /* Whether a packet has been to this rule before, and so must lead to no more copies. If not, it is
  * remembered from now on. For a rule whose state is not LOOP_NONE; of one that is suspected it is

@@ -24,4 +24,9 @@ struct queue_owner {
 /* Some process that has the socket. Looks through all processes: not for the way of a packet. */
 struct queue_owner queue_owner_find(unsigned long long inode);
 
+/* Who has a netlink port, in words for behind "queue 7514 belongs to ". Looks through all
+ * processes. Returns text. */
+#define QUEUE_OWNER_TEXT_BYTES 128
+const char *queue_owner_describe(uint32_t port_id, char text[static QUEUE_OWNER_TEXT_BYTES]);
+
 #endif

@@ -31,10 +31,17 @@ void status_sample_explain(const char *path, int error, const char *body,
 			 (int)strcspn(body, "\n"), body);
 		break;
 	case EPIPE:
+		snprintf(failure, STATUS_SAMPLE_FAILURE_SIZE,
+			 "the answer on %s was cut short: the daemon does not wait for a client "
+			 "that reads nothing for 5 s; try again when this machine has less to do",
+			 path);
+		break;
+	case EBADMSG:
 		snprintf(
 			failure, STATUS_SAMPLE_FAILURE_SIZE,
-			"the answer on %s was cut short: the daemon gives a client 5 s to read it; "
-			"try again when this machine has less to do",
+			"what answers on %s is no daemon of this version: compare '--version' with "
+			"the log of its start; 'systemctl restart trafficduplicator' starts this "
+			"one",
 			path);
 		break;
 	default:

@@ -95,6 +95,25 @@ static bool is_writable_by_others(const struct stat *status)
 	       (status->st_mode & (S_IWGRP | S_IWOTH));
 }
 
+/* Who can write a folder can put another file in the place of ours. In one with the sticky bit, as
+ * /tmp has it, only the file's owner can (inode(7)). Some have a mode that is not theirs to choose,
+ * as what Kubernetes mounts: so it is said, and no more. */
+static void warn_of_folder(const char *path)
+{
+	char *real = realpath(path, NULL);
+	char *slash = real ? strrchr(real, '/') : NULL;
+	struct stat status;
+
+	if (slash)
+		slash[slash == real] = '\0';
+	if (slash && stat(real, &status) == 0 && S_ISDIR(status.st_mode) &&
+	    (status.st_mode & (S_IWGRP | S_IWOTH)) && !(status.st_mode & S_ISVTX))
+		log_warning("%s: its folder can be written by others than its owner, who can put "
+			    "another file there: chmod go-w %s",
+			    path, real);
+	free(real);
+}
+
 /* Returns whether the file may be used. */
 static bool check_writable(const char *path, const struct stat *status,
 			   enum config_file_writable writable, struct config_errors *errors)
@@ -102,6 +121,8 @@ static bool check_writable(const char *path, const struct stat *status,
 	static const char finding[] = "can be written by others than its owner";
 	struct config_report report = {.file = path};
 
+	if (S_ISREG(status->st_mode) && status->st_nlink > 0)
+		warn_of_folder(path);
 	if (!is_writable_by_others(status))
 		return true;
 	if (writable == CONFIG_FILE_WRITABLE_WARN) {

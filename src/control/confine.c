@@ -95,11 +95,9 @@ static int add_lists(scmp_filter_ctx filter, enum confine_role role)
 /* Returns 0 or -errno. */
 static int set_attributes(scmp_filter_ctx filter, bool is_logged)
 {
-	int error = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
-
 	/* Errors as the kernel gives them. */
-	if (!error)
-		error = seccomp_attr_set(filter, SCMP_FLTATR_API_SYSRAWRC, 1);
+	int error = seccomp_attr_set(filter, SCMP_FLTATR_API_SYSRAWRC, 1);
+
 	if (!error)
 		error = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 	/* A tree rather than a chain of comparisons. */

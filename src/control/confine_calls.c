@@ -30,8 +30,9 @@ const char *const confine_shared_calls[] = {
 	"close", "eventfd2", "fcntl", "fcntl64", "fstat", "fstat64", "getdents64", "lseek",
 	"_llseek", "pread64", "preadv", "pwrite64", "read", "readv", "write", "writev",
 	/* waiting for them */
-	"epoll_create", "epoll_create1", "epoll_ctl", "epoll_pwait", "epoll_pwait2", "epoll_wait",
-	"poll", "ppoll", "ppoll_time64", "pselect6", "pselect6_time64", "select", "_newselect",
+	"pipe2", "epoll_create", "epoll_create1", "epoll_ctl", "epoll_pwait", "epoll_pwait2",
+	"epoll_wait", "poll", "ppoll", "ppoll_time64", "pselect6", "pselect6_time64", "select",
+	"_newselect",
 	/* paths, without changing anything */
 	"access", "faccessat", "faccessat2", "fstatat64", "getcwd", "lstat", "lstat64",
 	"newfstatat", "readlink", "readlinkat", "stat", "stat64", "statx", "inotify_add_watch",
@@ -58,8 +59,8 @@ const char *const confine_helper_calls[] = {
 	"getresuid32",
 	/* descriptors */
 	"close_range", "copy_file_range", "dup", "dup2", "dup3", "fadvise64", "fallocate",
-	"fdatasync", "flock", "fsync", "ftruncate", "ftruncate64", "ioctl", "pipe", "pipe2",
-	"sendfile", "sendfile64", "socketpair", "splice", "tee",
+	"fdatasync", "flock", "fsync", "ftruncate", "ftruncate64", "ioctl", "pipe", "sendfile",
+	"sendfile64", "socketpair", "splice", "tee",
 	/* code, and files */
 	"mmap", "mmap2", "mprotect", "chdir", "chmod", "chown", "chown32", "creat", "fchdir",
 	"fchmod", "fchmodat", "fchmodat2", "fchown", "fchown32", "fchownat", "fgetxattr", "fstatfs",
@@ -120,8 +121,10 @@ const struct confine_call confine_daemon_checked[] = {
 	{"ioctl", 1, {IS(1, SIOCGIFNAME)}},
 	{"ioctl", 1, {IS(1, FIONREAD)}},
 	{"ioctl", 1, {IS(1, TCGETS)}},
-	/* Attaches the program at the ingress that is loaded, and asks whether it is there. */
+	/* Attaches the program at the ingress that is loaded, also in the place of a former
+	 * daemon's, and asks whether it is there. */
 	{"bpf", 1, {IS(0, BPF_LINK_CREATE)}},
+	{"bpf", 1, {IS(0, BPF_LINK_UPDATE)}},
 	{"bpf", 1, {IS(0, BPF_OBJ_GET_INFO_BY_FD)}},
 	/* Threads have names. */
 	{"prctl", 1, {IS(0, PR_SET_NAME)}},

@@ -2,6 +2,7 @@
 /* The client's side of the control socket. */
 #include "control/control_socket.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdint.h>
@@ -104,8 +105,10 @@ static int take_verdict(struct evbuffer *answer)
 	if (!length)
 		goto out;
 	*length++ = '\0';
+	if (!isdigit((unsigned char)*length)) /* nor the sign that strtoull takes */
+		goto out;
 	bytes = strtoull(length, &end, 10);
-	if (end == length || *end)
+	if (*end)
 		goto out;
 	if (strcmp(verdict, "ok") == 0)
 		result = 0;

@@ -18,7 +18,7 @@
 
 #define CLIENTS_MAX 16
 #define REQUEST_MAX_BYTES 4096
-/* From being accepted to having read the whole answer. */
+/* To ask; and then without having read anything of the answer. */
 #define CLIENT_TIMEOUT_S 5
 /* How long to leave clients in the backlog where the system has no descriptor for them. */
 #define ACCEPT_PAUSE_S 1
@@ -31,6 +31,7 @@ struct client {
 	struct event writable;
 	struct event deadline;
 	struct evbuffer *answer;
+	size_t left_bytes; /* of it, when the deadline was last put off */
 	size_t request_bytes;
 	char request[REQUEST_MAX_BYTES];
 };
@@ -65,37 +66,57 @@ static void client_close(struct client *client)
 		event_add(&control->acceptable, NULL);
 }
 
-static void on_deadline(evutil_socket_t fd, short what, void *context)
+/* Sends what the socket takes. Returns whether there is more to be sent. */
+static bool send_some(struct client *client)
 {
-	(void)fd;
-	(void)what;
-	client_close(context);
-}
-
-/* Sends what the socket takes; closes when all is sent, or nobody is there to read it. */
-static void on_writable(evutil_socket_t fd, short what, void *context)
-{
-	struct client *client = context;
 	struct evbuffer_iovec part;
 	ssize_t sent;
 
-	(void)what;
 	while (evbuffer_peek(client->answer, -1, NULL, &part, 1) > 0) {
 		/* evbuffer_write would raise SIGPIPE where the client has gone. */
-		sent = send(fd, part.iov_base, part.iov_len, MSG_NOSIGNAL | MSG_DONTWAIT);
+		sent = send(client->fd, part.iov_base, part.iov_len, MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (sent < 0 && (errno == EAGAIN || errno == EINTR))
-			return;
+			return true;
 		if (sent < 0)
-			break;
+			return false;
 		evbuffer_drain(client->answer, (size_t)sent);
 	}
-	client_close(client);
+	return false;
+}
+
+/* Closes when all is sent, or nobody is there to read it. */
+static void on_writable(evutil_socket_t fd, short what, void *context)
+{
+	(void)fd;
+	(void)what;
+	if (!send_some(context))
+		client_close(context);
+}
+
+/* Waits for the client to read. Returns false where that cannot be. */
+static bool put_off_deadline(struct client *client)
+{
+	const struct timeval timeout = {.tv_sec = CLIENT_TIMEOUT_S};
+
+	client->left_bytes = evbuffer_get_length(client->answer);
+	return event_add(&client->deadline, &timeout) == 0;
+}
+
+/* One who goes on reading may wait for us, who have other things to do, more than we for him. */
+static void on_deadline(evutil_socket_t fd, short what, void *context)
+{
+	struct client *client = context;
+
+	(void)fd;
+	(void)what;
+	if (!send_some(client) || evbuffer_get_length(client->answer) == client->left_bytes ||
+	    !put_off_deadline(client))
+		client_close(client);
 }
 
 /* Answers and reads no more. request is NULL where there is none that could be answered. */
 static void client_answer(struct client *client, const char *request)
 {
-	const struct timeval timeout = {.tv_sec = CLIENT_TIMEOUT_S};
 	struct control_socket *control = client->control;
 	static const char *const words[] = {"ok", "error", "invalid"};
 	const char *word = words[CONTROL_ERROR];
@@ -107,10 +128,9 @@ static void client_answer(struct client *client, const char *request)
 	event_del(&client->readable);
 	/* With the length of what follows: one who is too slow to read it all has to know. */
 	snprintf(head, sizeof(head), "%s %zu\n", word, evbuffer_get_length(client->answer));
-	if (evbuffer_prepend(client->answer, head, strlen(head)) < 0 ||
-	    event_add(&client->writable, NULL) < 0 ||
-	    /* Whatever time the answer took us, the client has its own to read it. */
-	    event_add(&client->deadline, &timeout) < 0)
+	/* Whatever time the answer took us, the client has its own to read it. */
+	if (evbuffer_prepend(client->answer, head, strlen(head)) < 0 || !send_some(client) ||
+	    event_add(&client->writable, NULL) < 0 || !put_off_deadline(client))
 		client_close(client);
 }
 
@@ -284,14 +304,23 @@ static int listen_at(const struct sockaddr_un *address)
 	return fd;
 }
 
-/* Listens at the address. Returns 0 or -errno, and then goes on as before. */
-static int listen_anew(struct control_socket *control)
+int control_socket_listen(const char *path)
 {
-	int fd = listen_at(&control->address);
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+	if (path[0] == '\0')
+		return -EINVAL;
+	if (strlen(path) >= sizeof(address.sun_path))
+		return -ENAMETOOLONG;
+	strcpy(address.sun_path, path);
+	return listen_at(&address);
+}
+
+/* Takes a listening socket, whose file has just been made. */
+static void take_listener(struct control_socket *control, int fd)
+{
 	struct stat status;
 
-	if (fd < 0)
-		return fd;
 	if (lstat(control->address.sun_path, &status) == 0) {
 		control->device = status.st_dev;
 		control->inode = status.st_ino;
@@ -299,58 +328,49 @@ static int listen_anew(struct control_socket *control)
 	control->fd = fd;
 	event_assign(&control->acceptable, control->base, fd, EV_READ | EV_PERSIST, on_acceptable,
 		     control);
-	return 0;
 }
 
-/* Whether the file is there and the one that we made. */
-static bool is_ours(const struct control_socket *control, const struct stat *status)
+int control_socket_look(const struct control_socket *control)
 {
-	return status->st_dev == control->device && status->st_ino == control->inode;
-}
-
-int control_socket_follow(struct control_socket *control)
-{
-	int former = control->fd, error;
 	struct stat status;
 
-	if (lstat(control->address.sun_path, &status) == 0)
-		return is_ours(control, &status) ? 0 : -EADDRINUSE;
-	if (errno != ENOENT)
+	if (lstat(control->address.sun_path, &status) < 0)
 		return -errno;
+	return status.st_dev == control->device && status.st_ino == control->inode ? 0
+										   : -EADDRINUSE;
+}
+
+void control_socket_adopt(struct control_socket *control, int fd)
+{
 	event_del(&control->acceptable);
-	error = listen_anew(control);
-	if (!error)
-		close(former);
+	close(control->fd);
+	take_listener(control, fd);
 	/* Where there is no place for another client, the next one to leave sees to it. */
 	if (control->client_count < CLIENTS_MAX)
 		event_add(&control->acceptable, NULL);
-	return error ? error : 1;
 }
 
 int control_socket_open(struct control_socket **out, struct event_base *base, const char *path,
 			control_socket_handler *handler, void *context)
 {
 	struct control_socket *control;
-	int error;
+	int fd = control_socket_listen(path);
 
-	if (path[0] == '\0')
-		return -EINVAL;
-	if (strlen(path) >= sizeof(control->address.sun_path))
-		return -ENAMETOOLONG;
+	if (fd < 0)
+		return fd;
 	control = calloc(1, sizeof(*control));
-	if (!control)
+	if (!control) {
+		unlink(path);
+		close(fd);
 		return -ENOMEM;
+	}
 	control->base = base;
 	control->handler = handler;
 	control->context = context;
 	control->address.sun_family = AF_UNIX;
 	strcpy(control->address.sun_path, path);
 	LIST_INIT(&control->clients);
-	error = listen_anew(control);
-	if (error) {
-		free(control);
-		return error;
-	}
+	take_listener(control, fd);
 	evtimer_assign(&control->accept_again, base, on_accept_again, control);
 	if (event_add(&control->acceptable, NULL) < 0) {
 		unlink(path);
@@ -364,7 +384,6 @@ int control_socket_open(struct control_socket **out, struct event_base *base, co
 void control_socket_close(struct control_socket *control)
 {
 	struct client *client;
-	struct stat status;
 
 	if (!control)
 		return;
@@ -373,8 +392,6 @@ void control_socket_close(struct control_socket *control)
 		client_close(client);
 	event_del(&control->acceptable);
 	event_del(&control->accept_again);
-	if (lstat(control->address.sun_path, &status) == 0 && is_ours(control, &status))
-		unlink(control->address.sun_path);
 	close(control->fd);
 	free(control);
 }

@@ -95,6 +95,13 @@ static void feed_watchdog(struct daemon *daemon)
 		notify_send("WATCHDOG=1");
 }
 
+/* The script takes seconds where rules are many or CPUs few, and may be run again at once. */
+static void show_life(void *context)
+{
+	feed_watchdog(context);
+	daemon_fastpath_beat(context);
+}
+
 bool daemon_run_rules_script(struct daemon *daemon, const char *verb, const struct program *program)
 {
 	char *resolved;
@@ -105,9 +112,7 @@ bool daemon_run_rules_script(struct daemon *daemon, const char *verb, const stru
 		return true;
 	}
 	resolved = resolved_addresses(program->ruleset);
-	/* It may take seconds, and be run again at once. */
-	feed_watchdog(daemon);
-	daemon_fastpath_beat(daemon);
+	show_life(daemon);
 	result = helper_run_script(
 		daemon->helper, verb,
 		&(struct helper_script_input){
@@ -116,6 +121,8 @@ bool daemon_run_rules_script(struct daemon *daemon, const char *verb, const stru
 			.worker_count = datapath_worker_count(daemon->datapath),
 			.resolved = resolved ? resolved : "",
 			.is_tidying = daemon->stage == DAEMON_STARTING && strcmp(verb, "up") != 0,
+			.waiting = show_life,
+			.context = daemon,
 		});
 	free(resolved);
 	daemon_fastpath_beat(daemon);
@@ -275,6 +282,8 @@ static void announce_ready(const struct daemon *daemon)
 	       daemon->program.ruleset->destination_count, settings->queue,
 	       settings->queue + workers - 1);
 	fflush(stdout);
+	/* That a disk is full is no reason to have failed in the end. */
+	clearerr(stdout);
 	notify_send("READY=1");
 }
 

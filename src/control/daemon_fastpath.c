@@ -105,16 +105,18 @@ static int join(struct daemon *daemon)
 void daemon_fastpath_beat(const struct daemon *daemon)
 {
 	if (daemon->fastpath)
-		fastpath_beat(daemon->fastpath);
+		fastpath_beat(daemon->fastpath, 0);
 }
 
 void daemon_fastpath_start(struct daemon *daemon)
 {
 	if (daemon->loading) {
 		use(daemon, join(daemon));
-		/* The workers have begun without it. */
-		if (daemon->fastpath)
+		/* The workers have begun without it, and so has the search for loops. */
+		if (daemon->fastpath) {
+			daemon_loops_share(daemon);
 			daemon_follow_anew(daemon);
+		}
 	}
 	if (!daemon->fastpath)
 		return;

@@ -6,6 +6,7 @@
 #include "control/nft_image.h"
 #include "control/nft_watch.h"
 #include "control/timer.h"
+#include "datapath/queue_owner.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -172,7 +173,7 @@ void daemon_guard_accept(struct daemon *daemon, bool done)
 static void watch_queues(struct daemon *daemon)
 {
 	struct daemon_guard *guard = daemon->guard;
-	char owner[DATAPATH_OWNER_BYTES];
+	char owner[QUEUE_OWNER_TEXT_BYTES];
 	struct datapath_queue_loss loss;
 	bool was_lost = guard->queue_loss[0] != '\0';
 
@@ -186,7 +187,7 @@ static void watch_queues(struct daemon *daemon)
 	} else if (!was_lost) {
 		snprintf(guard->queue_loss, sizeof(guard->queue_loss), "queue %u belongs to %s",
 			 loss.queue,
-			 loss.port_id ? datapath_queue_owner(loss.port_id, owner)
+			 loss.port_id ? queue_owner_describe(loss.port_id, owner)
 				      : "nobody, and cannot be bound");
 		log_error("%s: its packets are not duplicated", guard->queue_loss);
 	}
@@ -225,7 +226,7 @@ uint64_t daemon_guard_restored(const struct daemon *daemon)
 static bool take_lock(struct daemon_guard *guard)
 {
 	struct instance_holder holder;
-	char process[32] = "a process";
+	char process[32] = "some process";
 
 	guard->lock_fd = instance_lock_take(&holder);
 	if (guard->lock_fd >= 0)

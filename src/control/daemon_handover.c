@@ -15,8 +15,6 @@
 
 #include <errno.h>
 #include <event2/buffer.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -103,31 +101,11 @@ static void put_all(const struct daemon *daemon, const struct fastpath_left *lef
 	ingress_links(daemon->ingress, put_link, bundle);
 }
 
-/* Tells ExecStopPost= that the rules are to stay. The folder goes before the next one starts. */
-static int leave_mark(bool exists)
-{
-	const char *directory = getenv("RUNTIME_DIRECTORY");
-	char path[PATH_MAX];
-	int fd;
-
-	if (!directory)
-		return 0;
-	snprintf(path, sizeof(path), "%s/" DAEMON_HANDOVER_MARK, directory);
-	if (!exists)
-		return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
-	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return -errno;
-	close(fd);
-	return 0;
-}
-
 static void take_back(const struct daemon *daemon, const struct fastpath_left *left, int error)
 {
 	log_warning("the queues cannot be left to the next daemon, so all ends: %s",
 		    strerror(-error));
 	put_all(daemon, left, &(struct bundle){.remove = true});
-	leave_mark(false);
 }
 
 static int put_state(const char *text)
@@ -183,8 +161,6 @@ bool daemon_handover_leave(struct daemon *daemon)
 	put_all(daemon, &left, &bundle);
 	if (!bundle.error)
 		bundle.error = notify_barrier(BARRIER_MS);
-	if (!bundle.error)
-		bundle.error = leave_mark(true);
 	if (bundle.error) {
 		take_back(daemon, &left, bundle.error);
 		return false;
@@ -235,7 +211,8 @@ static bool keep_queue(struct handover *handover, unsigned number, int fd)
 			return true;
 		}
 	/* There is no word of it: what waits there is all that can be saved. */
-	datapath_let_go(&(struct legacy){.queue_count = 1, .queues[0] = {fd, (uint16_t)number}});
+	datapath_let_go(&(struct legacy){.queue_count = 1,
+					 .queues[0] = {.fd = fd, .number = (uint16_t)number}});
 	return true;
 }
 
@@ -284,7 +261,6 @@ void daemon_handover_take(struct daemon *daemon)
 	free(items);
 	daemon->handover = handover;
 	daemon->drops_told_pkts = handover->legacy.dropped_pkts;
-	leave_mark(false);
 }
 
 struct legacy *daemon_handover_legacy(struct daemon *daemon)

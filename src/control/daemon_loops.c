@@ -33,7 +33,6 @@ enum {
 	ASK_AGAIN_MS = 5000, /* between rounds, while there is a loop */
 	SILENT_ROUNDS = 3,   /* so many in a row without an answer are its end */
 	AGE_MS = 60000,
-	TTL = 64,
 };
 
 /* Probes to one destination. */
@@ -91,6 +90,7 @@ static void end_round(struct daemon_loops *loops, unsigned slot)
 	loopguard_disarm(loops->guard, slot);
 	round->in_use = false;
 	loops->rounds_in_use--;
+	/* No round is without watches. NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
 	loops->watches->all[round->destination].is_asked = false;
 	loop_watches_judge(loops->watches,
 			   loops->watches->ruleset->destinations[round->destination].rule);
@@ -138,34 +138,6 @@ static void conclude(struct daemon_loops *loops, unsigned slot, bool came_back)
 	end_round(loops, slot);
 }
 
-/* Returns false where no copy could be sent either. */
-static bool fill_probe(const struct daemon_loops *loops, unsigned slot,
-		       const struct netview_route *route, struct probe *probe)
-{
-	const struct round *round = &loops->rounds[slot];
-	const struct ruleset *ruleset = loops->watches->ruleset;
-	const struct ruleset_destination *to = &ruleset->destinations[round->destination];
-	const struct loop_sample *sample = &loops->watches->all[round->destination].sample;
-	const struct ttl_policy *ttl = &to->config->ttl;
-
-	*probe = (struct probe){
-		.source = sample->source,
-		.destination = to->target.address,
-		.source_port_be = sample->source_port_be,
-		.destination_port_be =
-			to->target.port_be ? to->target.port_be : sample->destination_port_be,
-		.ttl = ttl->mode == TTL_SET ? ttl->value : TTL,
-		/* The last one may well be taken for a message, if all speaks for a loop. */
-		.is_sound = round->sent == PROBES && loopguard_sees_repeats(loops->guard, slot),
-		.mark = round->mark,
-	};
-	if (to->config->source == SOURCE_APPLIANCE)
-		probe->source = route->source;
-	else if (to->config->source == SOURCE_FIXED)
-		probe->source = to->target.source;
-	return probe->source.family == probe->destination.family;
-}
-
 /* Goes the way of the destination's copies. */
 static void send_probe(struct daemon_loops *loops, unsigned slot)
 {
@@ -184,8 +156,11 @@ static void send_probe(struct daemon_loops *loops, unsigned slot)
 
 	round->sent++;
 	round->next_ms += round->sent < PROBES ? PROBE_MS : CROWDED_PROBE_MS;
-	if (!fill_probe(loops, slot, route, &probe))
+	if (!loop_watches_probe(loops->watches, round->destination, route, &probe))
 		return;
+	/* The last one may well be taken for a message, if all speaks for a loop. */
+	probe.is_sound = round->sent == PROBES && loopguard_sees_repeats(loops->guard, slot);
+	probe.mark = round->mark;
 	message.copy_bytes = (uint32_t)probe_write(&probe, bytes);
 	message.headers_bytes = message.copy_bytes - PROBE_PAYLOAD_BYTES;
 	room = tx_room(loops->tx, message.headers_bytes);
@@ -314,15 +289,21 @@ static void take_hint(struct daemon_loops *loops, uint64_t now_ms)
 {
 	const struct loop_watches *watches = loops->watches;
 	const struct ruleset_rule *r;
+	struct loop_sample sample;
 	uint32_t rule;
 
-	if (!loopguard_take_hint(loops->guard, &rule) || !watches ||
+	if (!loopguard_take_hint(loops->guard, &rule, &sample) || !watches ||
 	    rule >= watches->ruleset->rule_count)
 		return;
 	r = &watches->ruleset->rules[rule];
-	for (uint32_t i = 0; i < r->config->destination_count; i++)
-		if (now_ms >= watches->all[r->first_destination + i].ask_at_ms)
-			begin_round(loops, r->first_destination + i, now_ms);
+	for (uint32_t i = 0; i < r->config->destination_count; i++) {
+		struct loop_watch *watch = &watches->all[r->first_destination + i];
+
+		if (now_ms < watch->ask_at_ms || watch->is_asked)
+			continue;
+		watch->sample = sample;
+		begin_round(loops, r->first_destination + i, now_ms);
+	}
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *context)
@@ -370,6 +351,12 @@ void daemon_loops_open(struct daemon *daemon)
 	}
 	log_warning("loops are not looked for: %s", strerror(-error));
 	daemon_loops_close(daemon);
+}
+
+void daemon_loops_share(struct daemon *daemon)
+{
+	if (daemon->loops)
+		loopguard_share(daemon->loops->guard, &fastpath_state(daemon->fastpath)->loops);
 }
 
 void daemon_loops_pause(struct daemon *daemon)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "control/daemon_state.h"
+#include "control/helper.h"
 #include "control/log.h"
 
 #include <errno.h>
@@ -59,12 +60,19 @@ enum control_answer daemon_on_request(void *context, const char *request, struct
 void daemon_requests_follow(struct daemon *daemon)
 {
 	const char *path = daemon->options->socket_path;
-	int result = control_socket_follow(daemon->control);
-	bool is_missing = result < 0;
+	int result = control_socket_look(daemon->control);
+	bool is_missing;
 
-	if (result > 0)
-		log_warning("somebody had removed the control socket %s: it is there again", path);
-	else if (is_missing && !daemon->requests_cut_off)
+	if (result == -ENOENT) {
+		result = helper_make_socket(daemon->helper);
+		if (result >= 0) {
+			control_socket_adopt(daemon->control, result);
+			log_warning("somebody had removed the control socket %s: it is there again",
+				    path);
+		}
+	}
+	is_missing = result < 0;
+	if (is_missing && !daemon->requests_cut_off)
 		log_warning(
 			"somebody has removed the control socket %s, and it cannot be made anew: "
 			"%s; 'status' and 'reload' do not reach this daemon (SIGHUP does)",

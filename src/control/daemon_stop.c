@@ -80,7 +80,7 @@ bool daemon_stop(struct daemon *daemon)
 	daemon_loops_close(daemon);
 	daemon_fastpath_close(daemon);
 	/* Where we had none, the file is another's. */
-	if (daemon->control)
+	if (daemon->control && control_socket_look(daemon->control) == 0)
 		helper_remove_socket(daemon->helper);
 	daemon_guard_close(daemon);
 	control_socket_close(daemon->control);

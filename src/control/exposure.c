@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <netlink/netlink.h>
 #include <netlink/route/addr.h>
+#include <netlink/route/link.h>
 #include <netlink/socket.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,6 +40,7 @@ struct own_address {
 struct machine {
 	struct own_address *public;
 	size_t public_count;
+	struct nl_cache *links;
 	/* By which the Internet is reached, per entry of far; "" where it is not. */
 	char ways[FAR_COUNT][IF_NAMESIZE];
 };
@@ -72,7 +74,8 @@ static int find_public(struct machine *machine)
 
 	if (!socket)
 		return -ENOMEM;
-	if (nl_connect(socket, NETLINK_ROUTE) < 0 || rtnl_addr_alloc_cache(socket, &cache) < 0)
+	if (nl_connect(socket, NETLINK_ROUTE) < 0 || rtnl_addr_alloc_cache(socket, &cache) < 0 ||
+	    rtnl_link_alloc_cache(socket, AF_UNSPEC, &machine->links) < 0)
 		goto out;
 	machine->public = calloc((size_t)nl_cache_nitems(cache) + 1, sizeof(*machine->public));
 	result = machine->public ? 0 : -ENOMEM;
@@ -97,10 +100,23 @@ static void find_ways(struct machine *machine)
 			machine->ways[i][0] = '\0';
 }
 
-static bool names_interface(const struct config_rule *rule, const char *name)
+/* Whether an interface is a port of another, as of a bridge, which has the addresses. */
+static bool is_port_of(const struct machine *machine, const char *port, const char *name)
+{
+	struct rtnl_link *link = rtnl_link_get_by_name(machine->links, port);
+	int master = link ? rtnl_link_get_master(link) : 0;
+	char found[IF_NAMESIZE];
+
+	rtnl_link_put(link);
+	return master > 0 && if_indextoname((unsigned)master, found) && strcmp(found, name) == 0;
+}
+
+static bool names_interface(const struct machine *machine, const struct config_rule *rule,
+			    const char *name)
 {
 	for (size_t i = 0; i < rule->interface_count; i++)
-		if (strcmp(rule->interfaces[i], name) == 0)
+		if (strcmp(rule->interfaces[i], name) == 0 ||
+		    is_port_of(machine, rule->interfaces[i], name))
 			return true;
 	return false;
 }
@@ -109,11 +125,11 @@ static bool names_interface(const struct config_rule *rule, const char *name)
 static bool faces_internet(const struct machine *machine, const struct config_rule *rule,
 			   const struct own_address *own)
 {
-	if (rule->interface_count == 0 || names_interface(rule, own->interface))
+	if (rule->interface_count == 0 || names_interface(machine, rule, own->interface))
 		return true;
 	for (size_t i = 0; i < FAR_COUNT; i++)
 		if (far[i].family == own->address.family && machine->ways[i][0] &&
-		    names_interface(rule, machine->ways[i]))
+		    names_interface(machine, rule, machine->ways[i]))
 			return true;
 	return false;
 }
@@ -160,6 +176,7 @@ int exposure_examine(const struct config *config, exposure_tell *tell, void *con
 		tell(context, &finding);
 		result++;
 	}
+	nl_cache_free(machine.links);
 	free(machine.public);
 	return result;
 }

@@ -398,7 +398,8 @@ static void begin_new(struct health *health, const struct table *table)
 	for (size_t i = 0; i < table->count; i++) {
 		if (is_new(health, table->all[i]))
 			timer_start(&table->all[i]->timer,
-				    /* One at least is new here. NOLINTNEXTLINE(clang-analyzer-core.DivideZero) */
+				    /* One at least is new here.
+				       NOLINTNEXTLINE(clang-analyzer-core.DivideZero) */
 				    health->options.interval_ms * begun++ / new_count);
 	}
 }

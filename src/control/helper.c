@@ -4,6 +4,7 @@
 
 #include "control/helper_serve.h"
 #include "control/log.h"
+#include "control/timer.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -17,7 +18,7 @@
 #include <unistd.h>
 
 /* The helper ends a script that takes too long; this is for a helper that does not answer. */
-enum { ANSWER_MS = RULES_SCRIPT_TIMEOUT_MS + 1000 };
+enum { ANSWER_MS = RULES_SCRIPT_TIMEOUT_MS + 1000, WAITING_MS = 1000 };
 
 struct helper {
 	int fd;
@@ -25,24 +26,56 @@ struct helper {
 	bool lost;
 	const char *rules_script;
 	struct helper_answer answer; /* the last one */
+	int answer_fd;		     /* that came with it; -1: none */
 };
 
-/* Waits for an answer and takes it. Returns 0 or -errno. */
-static int take_answer(struct helper *helper)
+/* Waits until there is an answer; input NULL: nobody waits beside. Returns 0 or -errno. */
+static int await_answer(const struct helper *helper, const struct helper_script_input *input)
 {
 	struct pollfd fd = {.fd = helper->fd, .events = POLLIN};
-	ssize_t got;
-	int ready;
+	uint64_t now_ms = timer_now_ms(), deadline_ms = now_ms + ANSWER_MS;
+	int ready = 0;
 
 	/* Only handlers that do nothing but write to a pipe could run meanwhile. */
+	for (; ready == 0 && now_ms < deadline_ms; now_ms = timer_now_ms()) {
+		ready = poll(&fd, 1, WAITING_MS);
+		if (ready < 0 && errno == EINTR)
+			ready = 0;
+		if (ready == 0 && input && input->waiting)
+			input->waiting(input->context);
+	}
+	if (ready < 0)
+		return -errno;
+	return ready == 0 ? -ETIMEDOUT : 0;
+}
+
+/* Waits for an answer and takes it. Returns 0 or -errno. */
+static int take_answer(struct helper *helper, const struct helper_script_input *input)
+{
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control = {0};
+	struct iovec data = {.iov_base = &helper->answer, .iov_len = sizeof(helper->answer)};
+	struct msghdr message = {.msg_iov = &data,
+				 .msg_iovlen = 1,
+				 .msg_control = &control,
+				 .msg_controllen = sizeof(control)};
+	int error = await_answer(helper, input);
+	struct cmsghdr *part;
+	ssize_t got;
+
+	if (error)
+		return error;
 	do
-		ready = poll(&fd, 1, ANSWER_MS);
-	while (ready < 0 && errno == EINTR);
-	if (ready <= 0)
-		return ready < 0 ? -errno : -ETIMEDOUT;
-	got = recv(helper->fd, &helper->answer, sizeof(helper->answer), MSG_DONTWAIT);
+		got = recvmsg(helper->fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	while (got < 0 && errno == EINTR);
 	if (got < 0)
 		return -errno;
+	part = CMSG_FIRSTHDR(&message);
+	helper->answer_fd = -1;
+	if (part && part->cmsg_type == SCM_RIGHTS && part->cmsg_len == CMSG_LEN(sizeof(int)))
+		memcpy(&helper->answer_fd, CMSG_DATA(part), sizeof(int));
 	if ((size_t)got != sizeof(helper->answer))
 		return -EPIPE;
 	helper->answer.output.text[RULES_SCRIPT_OUTPUT_MAX] = '\0';
@@ -72,7 +105,8 @@ static int send_request(const struct helper *helper, const struct helper_request
 }
 
 /* A helper that fails to answer is not asked again: what it says later belongs to no question. */
-static int ask(struct helper *helper, const struct helper_request *request, const int *fds)
+static int ask(struct helper *helper, const struct helper_request *request, const int *fds,
+	       const struct helper_script_input *input)
 {
 	int error;
 
@@ -80,7 +114,7 @@ static int ask(struct helper *helper, const struct helper_request *request, cons
 		return -EPIPE;
 	error = send_request(helper, request, fds);
 	if (!error)
-		error = take_answer(helper);
+		error = take_answer(helper, input);
 	if (!error)
 		return helper->answer.result;
 	helper_lost(helper);
@@ -128,7 +162,7 @@ int helper_start(struct helper **out, const struct helper_options *options,
 	}
 	helper->fd = ends[0];
 	helper->answer.output.text[0] = '\0';
-	error = take_answer(helper);
+	error = take_answer(helper, NULL);
 	if (!error)
 		error = helper->answer.result;
 	if (error) {
@@ -218,7 +252,7 @@ int helper_run_script(struct helper *helper, const char *verb,
 		if (fds[i] < 0)
 			result = fds[i];
 	if (!result)
-		result = ask(helper, &request, fds);
+		result = ask(helper, &request, fds, input);
 	for (unsigned i = 0; i < HELPER_FDS; i++)
 		if (fds[i] >= 0)
 			close(fds[i]);
@@ -228,7 +262,15 @@ int helper_run_script(struct helper *helper, const char *verb,
 
 int helper_remove_socket(struct helper *helper)
 {
-	return ask(helper, &(struct helper_request){.errand = HELPER_REMOVE_SOCKET}, NULL);
+	return ask(helper, &(struct helper_request){.errand = HELPER_REMOVE_SOCKET}, NULL, NULL);
+}
+
+int helper_make_socket(struct helper *helper)
+{
+	int result =
+		ask(helper, &(struct helper_request){.errand = HELPER_MAKE_SOCKET}, NULL, NULL);
+
+	return result < 0 ? result : helper->answer_fd;
 }
 
 void helper_end(struct helper *helper)

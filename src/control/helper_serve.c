@@ -3,11 +3,13 @@
 #include "control/helper_serve.h"
 
 #include "control/confine.h"
+#include "control/control_socket.h"
 #include "control/privileges.h"
 #include "control/rules_script.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -104,19 +106,66 @@ static int run_script(const struct helper_options *options, struct errand *erran
 	return result;
 }
 
+/* Sends an answer, and with it a descriptor, which is closed then; -1 is none. */
+static void send_answer(int fd, const struct helper_answer *answer, int with)
+{
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control = {0};
+	struct iovec part = {.iov_base = (void *)(uintptr_t)answer, .iov_len = sizeof(*answer)};
+	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+
+	if (with >= 0) {
+		message.msg_control = &control;
+		message.msg_controllen = sizeof(control);
+		control.header = (struct cmsghdr){.cmsg_level = SOL_SOCKET,
+						  .cmsg_type = SCM_RIGHTS,
+						  .cmsg_len = CMSG_LEN(sizeof(int))};
+		memcpy(CMSG_DATA(&control.header), &with, sizeof(int));
+	}
+	sendmsg(fd, &message, MSG_NOSIGNAL);
+	if (with >= 0)
+		close(with);
+}
+
 /* Does what is asked for, and says how it went. */
 static void answer(int fd, const struct helper_options *options, struct errand *errand)
 {
 	static struct helper_answer answer;
+	int made = -1;
 
 	answer = (struct helper_answer){.result = -EINVAL};
 	if (errand->request.errand == HELPER_RUN_SCRIPT)
 		answer.result = run_script(options, errand, &answer.output);
 	else if (errand->request.errand == HELPER_REMOVE_SOCKET)
 		answer.result = unlink(options->socket_path) < 0 ? -errno : 0;
+	else if (errand->request.errand == HELPER_MAKE_SOCKET)
+		made = answer.result = control_socket_listen(options->socket_path);
 	for (unsigned i = 0; errand->has_fds && i < HELPER_FDS; i++)
 		close(errand->fds[i]);
-	send(fd, &answer, sizeof(answer), MSG_NOSIGNAL);
+	send_answer(fd, &answer, made);
+}
+
+/* Closes the descriptors from first to last. */
+static void close_between(int first, int last)
+{
+	if (first > last || close_range((unsigned)first, (unsigned)last, 0) == 0)
+		return;
+	/* Linux before 5.9 does it one by one. */
+	for (int fd = first; fd <= last && fd < 1024; fd++)
+		close(fd);
+}
+
+/* What the daemon has open is not ours to keep so: a queue lives as long as anybody has its socket,
+ * and a former daemon's may be among them. */
+static void keep_only(int one, int other)
+{
+	int low = one < other ? one : other, high = one < other ? other : one;
+
+	close_between(STDERR_FILENO + 1, low - 1);
+	close_between(low + 1, high - 1);
+	close_between(high + 1, INT_MAX);
 }
 
 /* The daemon ends us, nobody else, and last of all: it needs us to take the rules away. Nor do we
@@ -153,9 +202,10 @@ _Noreturn void helper_serve(int fd, const struct helper_options *options)
 	struct helper_answer hello = {0};
 	struct errand errand;
 
+	keep_only(fd, options->program_fd);
 	stand_apart();
 	hello.result = give_up_rights(hello.output.text);
-	send(fd, &hello, sizeof(hello), MSG_NOSIGNAL);
+	send_answer(fd, &hello, -1);
 	while (hello.result == 0 && receive(fd, &errand))
 		answer(fd, options, &errand);
 	_exit(0);

@@ -125,7 +125,7 @@ struct bufferevent *http_clients_add(struct http_clients *clients)
 	sweep(clients);
 	if (clients->count == HTTP_CLIENTS_MAX ||
 	    (clients->count > 0 && is_short_of_descriptors(clients)))
-		/* A client that ends has left the list. NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
+		/* It has left the list. NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
 		end(clients, TAILQ_FIRST(&clients->all));
 	client = calloc(1, sizeof(*client));
 	if (!client)

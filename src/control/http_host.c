@@ -37,11 +37,21 @@ static bool is_name(const char *text, size_t length, const char *name)
 
 static bool is_localhost(const char *text, size_t length)
 {
-	static const char below[] = ".localhost";
+	/* The last ones are in the /etc/hosts of distributions. */
+	static const char below[] = ".localhost", *const others[] = {"ip6-localhost",
+								     "ip6-loopback",
+								     "localhost4",
+								     "localhost6",
+								     "localhost.localdomain",
+								     "localhost4.localdomain4",
+								     "localhost6.localdomain6"};
 	const size_t below_length = sizeof(below) - 1;
 
 	if (length > 0 && text[length - 1] == '.')
 		length--;
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		if (is_name(text, length, others[i]))
+			return true;
 	return is_name(text, length, below + 1) ||
 	       (length > below_length &&
 		strncasecmp(text + length - below_length, below, below_length) == 0);

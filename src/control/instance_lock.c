@@ -7,11 +7,16 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #define NAME "trafficduplicator"
 
-enum { ASKING_MAX = 16 };
+enum {
+	ASKING_MAX = 16,
+	TRIES = 20,
+	PAUSE_NS = 10 * 1000 * 1000,
+};
 
 /* As the kernel shows it in /proc/net/unix: @trafficduplicator. */
 static socklen_t set_address(struct sockaddr_un *address)
@@ -28,28 +33,32 @@ static bool is_user_of_service(uid_t user)
 	return entry && entry->pw_uid == user;
 }
 
-/* Asks the kernel who listens there. It may be gone by now, or have too many who ask. */
-static void find_holder(struct instance_holder *holder)
+/* Asks the kernel who listens there. Returns false when nobody does, or too many ask. */
+static bool find_holder(struct instance_holder *holder)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	struct ucred credentials;
-	socklen_t bytes = sizeof(credentials);
 	struct sockaddr_un address;
 	socklen_t address_bytes = set_address(&address);
+	struct ucred credentials;
+	socklen_t bytes = sizeof(credentials);
+	bool found;
 
-	*holder = (struct instance_holder){0};
 	if (fd < 0)
-		return;
-	if (connect(fd, (const struct sockaddr *)&address, address_bytes) == 0 &&
-	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &bytes) == 0) {
-		holder->pid = credentials.pid;
-		holder->is_stranger = credentials.uid != 0 && credentials.uid != geteuid() &&
-				      !is_user_of_service(credentials.uid);
-	}
+		return false;
+	found = connect(fd, (const struct sockaddr *)&address, address_bytes) == 0 &&
+		getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &bytes) == 0;
 	close(fd);
+	if (found)
+		*holder = (struct instance_holder){
+			.pid = credentials.pid,
+			.is_stranger = credentials.uid != 0 && credentials.uid != geteuid() &&
+				       !is_user_of_service(credentials.uid),
+		};
+	return found;
 }
 
-int instance_lock_take(struct instance_holder *holder)
+/* Returns a descriptor or -errno. */
+static int try(void)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	struct sockaddr_un address;
@@ -63,9 +72,24 @@ int instance_lock_take(struct instance_holder *holder)
 		return fd;
 	error = -errno;
 	close(fd);
-	if (error == -EADDRINUSE)
-		find_holder(holder);
 	return error;
+}
+
+int instance_lock_take(struct instance_holder *holder)
+{
+	const struct timespec pause = {.tv_nsec = PAUSE_NS};
+	int fd = -EADDRINUSE;
+
+	for (int i = 0; i < TRIES; i++) {
+		fd = try();
+		if (fd != -EADDRINUSE || find_holder(holder))
+			return fd;
+		/* Another one is about to listen, or has just ended. */
+		nanosleep(&pause, NULL);
+	}
+	/* A daemon would listen. */
+	*holder = (struct instance_holder){.is_stranger = true};
+	return fd;
 }
 
 void instance_lock_serve(int fd)

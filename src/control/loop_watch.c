@@ -114,3 +114,26 @@ void loop_watches_judge(struct loop_watches *watches, uint32_t rule)
 	}
 	atomic_store_explicit(&watches->states[rule], (uint8_t)state, memory_order_relaxed);
 }
+
+bool loop_watches_probe(const struct loop_watches *watches, uint32_t destination,
+			const struct netview_route *route, struct probe *probe)
+{
+	enum { TTL = 64 };
+	const struct ruleset_destination *to = &watches->ruleset->destinations[destination];
+	const struct loop_sample *sample = &watches->all[destination].sample;
+	const struct ttl_policy *ttl = &to->config->ttl;
+
+	*probe = (struct probe){
+		.source = sample->source,
+		.destination = to->target.address,
+		.source_port_be = sample->source_port_be,
+		.destination_port_be =
+			to->target.port_be ? to->target.port_be : sample->destination_port_be,
+		.ttl = ttl->mode == TTL_SET ? ttl->value : TTL,
+	};
+	if (to->config->source == SOURCE_APPLIANCE)
+		probe->source = route->source;
+	else if (to->config->source == SOURCE_FIXED)
+		probe->source = to->target.source;
+	return probe->source.family == probe->destination.family;
+}

@@ -31,7 +31,7 @@ struct answer {
 struct question {
 	struct nl_sock *socket;
 	struct answer answer; /* the last one; empty: none */
-	bool refused; /* the kernel has an error, not an answer */
+	bool refused;	      /* the kernel has an error, not an answer */
 };
 
 static int compare(const void *left, const void *right)

@@ -377,6 +377,7 @@ static int find_routes(struct netmon *netmon, const struct ruleset *ruleset,
 		result = route_find(netmon->mark, ruleset->routes, ruleset->route_count, routes);
 	for (size_t i = 0; result == 0 && i < ruleset->route_count; i++) {
 		out[i].mtu_bytes = routes[i].mtu_bytes;
+		out[i].no_carrier = routes[i].no_carrier;
 		out[i].source = routes[i].source;
 	}
 	if (result == 0 && netmon->neighbours)

@@ -40,6 +40,8 @@ static void attach_descriptor(struct msghdr *message, int fd)
 {
 	struct cmsghdr *control = CMSG_FIRSTHDR(message);
 
+	if (!control) /* as never, where there is room */
+		return;
 	control->cmsg_level = SOL_SOCKET;
 	control->cmsg_type = SCM_RIGHTS;
 	control->cmsg_len = CMSG_LEN(sizeof(fd));

@@ -2,10 +2,10 @@
 #include "control/route.h"
 
 #include <errno.h>
+#include <linux/if.h>
 #include <linux/if_link.h>
 #include <linux/ipv6.h>
 #include <linux/rtnetlink.h>
-#include <net/if.h>
 #include <net/if_arp.h>
 #include <netlink/attr.h>
 #include <netlink/msg.h>
@@ -21,6 +21,7 @@ struct device {
 	uint32_t mtu_bytes;
 	uint32_t ipv6_mtu_bytes; /* 0: the device has no IPv6 */
 	bool ethernet;		 /* and its neighbours have to be asked for their addresses */
+	bool no_carrier;
 	uint8_t link_address[6];
 };
 
@@ -94,13 +95,26 @@ static int parse_route(struct nl_msg *message, void *context)
 	return NL_OK;
 }
 
-/* Routes without a way (blackhole, unreachable, prohibit) are refusals. */
-static int ask_route(struct finder *finder, const struct ip_address *address, struct route *route)
+static int parse_multipath(struct nl_msg *message, void *context)
+{
+	struct nlattr *attributes[RTA_MAX + 1];
+	bool *has_more = context;
+
+	if (nlmsg_parse(nlmsg_hdr(message), sizeof(struct rtmsg), attributes, RTA_MAX, NULL) == 0)
+		*has_more = attributes[RTA_MULTIPATH] || attributes[RTA_NH_ID];
+	return NL_OK;
+}
+
+/* Asks for the way to an address; flags RTM_F_FIB_MATCH: for the whole route. Routes without a way
+ * (blackhole, unreachable, prohibit) are refusals. */
+static int ask_route(struct finder *finder, const struct ip_address *address, unsigned flags,
+		     nl_recvmsg_msg_cb_t parse, void *answer)
 {
 	size_t length = ip_length_bytes(address->family);
 	struct rtmsg rtmsg = {
 		.rtm_family = address->family,
 		.rtm_dst_len = (unsigned char)(length * 8),
+		.rtm_flags = flags,
 	};
 	struct nl_msg *message = nlmsg_alloc_simple(RTM_GETROUTE, 0);
 
@@ -112,7 +126,7 @@ static int ask_route(struct finder *finder, const struct ip_address *address, st
 		nlmsg_free(message);
 		return -ENOMEM;
 	}
-	return ask(finder, message, parse_route, route);
+	return ask(finder, message, parse, answer);
 }
 
 /* The MTU of IPv6 on a device: an array of int by DEVCONF_* within the family's own attributes. */
@@ -128,6 +142,21 @@ static uint32_t ipv6_mtu_bytes(struct nlattr *families)
 	return (uint32_t)values[DEVCONF_MTU6];
 }
 
+/*
+ * Whether the device passes on what it is given. If not, it has the kernel's noop queue, which
+ * drops all, and reports none of it (net/sched/sch_generic.c, noop_enqueue). One that waits for
+ * another protocol, as 802.1X, or is being tested, is not "running", but its queue is open all the
+ * same (Documentation/networking/operstates.rst).
+ */
+static bool carries(uint32_t flags, const struct nlattr *operstate)
+{
+	uint8_t state = operstate ? nla_get_u8(operstate) : IF_OPER_UNKNOWN;
+
+	if (flags & IFF_RUNNING)
+		return true;
+	return (flags & IFF_LOWER_UP) && (state == IF_OPER_DORMANT || state == IF_OPER_TESTING);
+}
+
 static int parse_device(struct nl_msg *message, void *context)
 {
 	struct nlmsghdr *header = nlmsg_hdr(message);
@@ -139,6 +168,7 @@ static int parse_device(struct nl_msg *message, void *context)
 	    nlmsg_parse(header, sizeof(*ifinfo), attributes, IFLA_MAX, NULL) < 0)
 		return NL_SKIP;
 	ifinfo = nlmsg_data(header);
+	device->no_carrier = !carries(ifinfo->ifi_flags, attributes[IFLA_OPERSTATE]);
 	device->ethernet = ifinfo->ifi_type == ARPHRD_ETHER && !(ifinfo->ifi_flags & IFF_NOARP);
 	if (attributes[IFLA_ADDRESS] &&
 	    nla_len(attributes[IFLA_ADDRESS]) == sizeof(device->link_address))
@@ -192,17 +222,24 @@ static int find_way(struct finder *finder, const struct ip_address *address, str
 {
 	const struct device *device;
 	uint32_t device_mtu_bytes;
+	bool has_more = false;
 	int result;
 
 	*route = (struct route){0};
 	if (address->family == AF_UNSPEC)
 		return 0;
-	result = ask_route(finder, address, route);
+	result = ask_route(finder, address, 0, parse_route, route);
 	if (result < 0 || route->device == 0)
 		return result;
 	result = find_device(finder, route->device, &device);
 	if (result < 0)
 		return result;
+	/* Where the route has other ways beside this one, copies may find them. */
+	if (device->no_carrier)
+		result = ask_route(finder, address, RTM_F_FIB_MATCH, parse_multipath, &has_more);
+	if (result < 0)
+		return result;
+	route->no_carrier = device->no_carrier && !has_more;
 	route->ethernet = route->ethernet && device->ethernet;
 	memcpy(route->link_source, device->link_address, sizeof(route->link_source));
 	device_mtu_bytes = device->mtu_bytes;

@@ -2,6 +2,7 @@
 #include "core/config_destination.h"
 
 #include "core/config_host.h"
+#include "core/config_text.h"
 #include "core/config_ttl.h"
 
 #include <stdio.h>
@@ -21,14 +22,16 @@ struct parts {
 	bool has_ttl;
 };
 
+/* text ends in NUL behind its length bytes. */
 static bool read_port_text(const struct config_value *value, const char *text, size_t length,
 			   uint16_t *port)
 {
+	char shown[CONFIG_TEXT_SIZE];
 	uint32_t number;
 
 	if (!config_read_digits(text, length, UINT16_MAX, &number) || number == 0) {
-		config_read_error(value, "\"%.*s\" is no port; " PORT_FORM,
-				  length > 20 ? 20 : (int)length, text);
+		config_read_error(value, "%s is no port; " PORT_FORM,
+				  config_text_quote(text, shown));
 		return false;
 	}
 	*port = (uint16_t)number;

@@ -227,7 +227,8 @@ static bool write_rules(FILE *out, const struct rules_by_name *former,
 	for (size_t r = 0; r < now->config->rule_count && complete; r++) {
 		const struct config_rule *rule = &now->config->rules[r];
 
-		/* former has as many as it counts. NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
+		/* former has as many as it counts.
+		 * NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
 		before = find_rule(former, rule->name);
 		if (!before) {
 			fprintf(out, "added rule \"%s\"\n", rule->name);

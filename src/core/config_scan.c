@@ -198,6 +198,11 @@ static bool scan_unicode_escape(struct config_scan *scan, char **decoded)
 						      ? "\\u0000 is not allowed in a string"
 						      : "half of a surrogate pair is no character");
 	}
+	/* json-c takes these for half of a pair, and would read another character. */
+	if (code >= 0x10000 && (code & 0xf800) == 0xd800) {
+		scan->at = begin;
+		return config_scan_fail(scan, "write this character itself in place of its escape");
+	}
 	emit_code_point(scan, decoded, code);
 	return true;
 }

@@ -79,6 +79,8 @@ static enum fastpath_reason judge_route(const struct netview_route *route)
 
 	if (route->source.family == AF_UNSPEC)
 		return FASTPATH_NO_ROUTE;
+	if (route->no_carrier)
+		return FASTPATH_NO_CARRIER;
 	if (link->sll_ifindex == 0 || route->mtu_bytes == NETVIEW_MTU_UNKNOWN)
 		return FASTPATH_NO_NEIGHBOUR;
 	if (link->sll_halen != sizeof(route->link_source))

@@ -48,6 +48,10 @@ static void write_cause(const struct ruleset *ruleset, const struct fastpath_ver
 	case FASTPATH_NO_ROUTE:
 		snprintf(text, CAUSE_SIZE, "no route to destination \"%s\"", name);
 		break;
+	case FASTPATH_NO_CARRIER:
+		snprintf(text, CAUSE_SIZE, "the link on the way to destination \"%s\" is down",
+			 name);
+		break;
 	case FASTPATH_NO_NEIGHBOUR:
 		snprintf(text, CAUSE_SIZE, "the neighbour of destination \"%s\" is not known",
 			 name);

@@ -89,7 +89,7 @@ size_t probe_write(const struct probe *probe, uint8_t out[static PROBE_PACKET_MA
 	put_be16(udp + 4, UDP_HEADER_BYTES + PROBE_PAYLOAD_BYTES);
 	memcpy(payload, words, NUMBER);
 	memcpy(payload + NONCE, probe->mark.nonce, PROBE_NONCE_BYTES);
-	payload[NUMBER] = probe->mark.number;
+	payload[NUMBER] = (uint8_t)('a' + probe->mark.number);
 	store16(udp + UDP_CHECKSUM, checksum_of(probe, udp));
 	return header_bytes + UDP_HEADER_BYTES + PROBE_PAYLOAD_BYTES;
 }
@@ -99,9 +99,10 @@ bool probe_read(const struct packet *packet, struct probe_mark *mark)
 	const uint8_t *payload = packet->data + packet->headers_bytes;
 
 	if (packet->length_bytes != (uint32_t)packet->headers_bytes + PROBE_PAYLOAD_BYTES ||
-	    memcmp(payload, words, NUMBER) != 0)
+	    memcmp(payload, words, NUMBER) != 0 || payload[NUMBER] < 'a' ||
+	    payload[NUMBER] > 'a' + PROBE_NUMBER_MAX)
 		return false;
 	memcpy(mark->nonce, payload + NONCE, PROBE_NONCE_BYTES);
-	mark->number = payload[NUMBER];
+	mark->number = (uint8_t)(payload[NUMBER] - 'a');
 	return true;
 }

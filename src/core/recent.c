@@ -48,6 +48,15 @@ static int32_t age_of(uint64_t entry, uint32_t now_ms)
 	return age_ms <= TIME_MASK / 2 ? (int32_t)age_ms : (int32_t)age_ms - (TIME_MASK + 1);
 }
 
+/* An entry that is older than half of what the time can count looks like one of the future: which
+ * none is by more than a burst or two. */
+static int32_t staleness_of(uint64_t entry, uint32_t now_ms)
+{
+	int32_t age_ms = age_of(entry, now_ms);
+
+	return entry == 0 || age_ms < -RECENT_MAX_MS ? INT32_MAX : age_ms;
+}
+
 bool recent_has(const struct recent *recent, uint64_t hash, uint64_t now_ns, uint32_t window_ms)
 {
 	const int32_t window = (int32_t)window_ms;
@@ -71,14 +80,14 @@ void recent_add(struct recent *recent, uint64_t hash, uint64_t now_ns)
 
 	for (unsigned i = 0; i < SLOTS; i++) {
 		uint64_t entry = atomic_load_explicit(&row[i], memory_order_relaxed);
-		int32_t age_ms = entry == 0 ? INT32_MAX : age_of(entry, time_of(now_ns));
+		int32_t stale_ms = staleness_of(entry, time_of(now_ns));
 
 		if (entry >> TIME_BITS == tag_of(hash)) {
 			chosen = i;
 			break;
 		}
-		if (age_ms > oldest_ms) {
-			oldest_ms = age_ms;
+		if (stale_ms > oldest_ms) {
+			oldest_ms = stale_ms;
 			chosen = i;
 		}
 	}

@@ -4,8 +4,8 @@
 #include "datapath/fastpath.h"
 #include "datapath/fastpath_counters.h"
 #include "datapath/generation.h"
-#include "datapath/queue_owner.h"
 #include "datapath/queue.h"
+#include "datapath/queue_owner.h"
 #include "datapath/queue_stats.h"
 #include "datapath/worker.h"
 
@@ -15,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 /* The kernel's 32-bit drop counters of one queue, as 64 bits. */
@@ -56,31 +55,18 @@ static unsigned cpu_for(unsigned index)
 	return index;
 }
 
-const char *datapath_queue_owner(uint32_t port_id, char text[static DATAPATH_OWNER_BYTES])
-{
-	struct queue_owner owner = queue_owner_find(queue_owner_inode(port_id));
-
-	if (owner.pid > 0)
-		snprintf(text, DATAPATH_OWNER_BYTES, "another process, %s (pid %d)", owner.name,
-			 (int)owner.pid);
-	else
-		snprintf(text, DATAPATH_OWNER_BYTES,
-			 "another process (netlink port %u in /proc/net/netlink)", port_id);
-	return text;
-}
-
 static void describe_error(const struct datapath *datapath, unsigned queue, int error,
 			   char text[static DATAPATH_ERROR_BYTES])
 {
 	struct queue_stats stats;
 
 	if (error == -EPERM && queue_stats_read(datapath->stats_fd, (uint16_t)queue, &stats) == 0) {
-		char owner[DATAPATH_OWNER_BYTES];
+		char owner[QUEUE_OWNER_TEXT_BYTES];
 
 		snprintf(text, DATAPATH_ERROR_BYTES,
 			 "queue %u belongs to %s: stop that one, or choose other numbers with "
 			 "SETTINGS.QUEUE",
-			 queue, datapath_queue_owner(stats.port_id, owner));
+			 queue, queue_owner_describe(stats.port_id, owner));
 	} else {
 		snprintf(text, DATAPATH_ERROR_BYTES, "cannot open queue %u and its sockets: %s",
 			 queue, strerror(-error));
@@ -92,12 +78,12 @@ static void describe_error(const struct datapath *datapath, unsigned queue, int 
 static struct legacy_queue *find_left(const struct datapath *datapath, struct legacy *legacy,
 				      unsigned number)
 {
-	struct sockaddr_nl address;
-	socklen_t bytes = sizeof(address);
 	struct queue_stats stats;
 
 	for (size_t i = 0; i < legacy->queue_count; i++) {
 		struct legacy_queue *left = &legacy->queues[i];
+		struct sockaddr_nl address = {0};
+		socklen_t bytes = sizeof(address);
 
 		if (left->number == number && left->fd >= 0 &&
 		    getsockname(left->fd, (struct sockaddr *)&address, &bytes) == 0 &&
@@ -409,6 +395,9 @@ void datapath_leave(struct datapath *datapath, struct legacy *legacy)
 	*legacy = (struct legacy){.queue_count = datapath->worker_count};
 	for (unsigned i = 0; i < datapath->worker_count; i++)
 		worker_leave(datapath->slots[i].worker);
+	/* What it refused after this would be counted by nobody. */
+	if (datapath->fastpath)
+		fastpath_admit_all(datapath->fastpath);
 	legacy->dropped_pkts = datapath_queue_totals(datapath).dropped_kernel_pkts;
 	for (unsigned i = 0; i < datapath->worker_count; i++) {
 		const struct slot *slot = &datapath->slots[i];

@@ -11,7 +11,6 @@
 
 #include <errno.h>
 #include <linux/membarrier.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,8 +46,6 @@ struct fastpath {
 	bool is_left;	       /* to the next daemon: it goes on when this one closes it */
 	uint64_t clock_offset_ns;
 };
-
-/* ---- Opening ---- */
 
 /* The last complaint of libbpf's, for the one line that says why there is no fast path. */
 static char complaint[FASTPATH_ERROR_BYTES];
@@ -127,16 +124,11 @@ static int announce_sizes(struct fastpath *fastpath)
 	return error;
 }
 
-static long membarrier(int command)
-{
-	return syscall(SYS_membarrier, command, 0, 0);
-}
-
 /* Returns 0 or -errno, with the reason in why. */
 static int load(struct fastpath *fastpath, const struct config *config, char *why)
 {
 	int error, cpus = libbpf_num_possible_cpus();
-	long commands = membarrier(MEMBARRIER_CMD_QUERY);
+	long commands = syscall(SYS_membarrier, MEMBARRIER_CMD_QUERY, 0, 0);
 
 	if (commands < 0 || !(commands & MEMBARRIER_CMD_GLOBAL)) {
 		snprintf(why, FASTPATH_ERROR_BYTES, "the kernel has no membarrier(2)");
@@ -211,45 +203,40 @@ struct fastpath_state *fastpath_state(struct fastpath *fastpath)
 	return fastpath->state;
 }
 
-static void beat_ahead(struct fastpath *fastpath, unsigned ahead_s)
+void fastpath_beat(struct fastpath *fastpath, uint64_t ahead_s)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
+	ahead_s += (uint64_t)now.tv_sec;
 	__atomic_store_n(&fastpath->state->beat_ns,
-			 ((uint64_t)now.tv_sec + ahead_s) * 1000000000 + (uint64_t)now.tv_nsec -
-				 fastpath->clock_offset_ns,
+			 ahead_s * 1000000000 + (uint64_t)now.tv_nsec - fastpath->clock_offset_ns,
 			 __ATOMIC_RELAXED);
-}
-
-void fastpath_beat(struct fastpath *fastpath)
-{
-	beat_ahead(fastpath, 0);
 }
 
 void fastpath_leave(struct fastpath *fastpath, unsigned lasts_s)
 {
 	fastpath->is_left = true;
-	beat_ahead(fastpath, lasts_s);
-	/* No worker will say that there is room again. */
+	fastpath_beat(fastpath, lasts_s);
+}
+
+void fastpath_admit_all(struct fastpath *fastpath)
+{
 	memset(fastpath->state->queue_is_full, 0, sizeof(fastpath->state->queue_is_full));
+	syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
 }
 
 void fastpath_counter_maps(const struct fastpath *fastpath, struct fastpath_left *left)
 {
 	const struct fastpath_map *maps = fastpath->maps;
 
-	*left = (struct fastpath_left){
-		.totals_fd = bpf_map__fd(maps[MAP_TOTALS].bpf),
-		.rules_fd = bpf_map__fd(maps[MAP_RULES].bpf),
-		.destinations_fd = bpf_map__fd(maps[MAP_DESTINATIONS].bpf),
-		.copies = maps[MAP_TOTALS].copies,
-		.rule_room = maps[MAP_RULES].room,
-		.destination_room = maps[MAP_DESTINATIONS].room,
-	};
+	left->totals_fd = bpf_map__fd(maps[MAP_TOTALS].bpf);
+	left->rules_fd = bpf_map__fd(maps[MAP_RULES].bpf);
+	left->destinations_fd = bpf_map__fd(maps[MAP_DESTINATIONS].bpf);
+	left->copies = maps[MAP_TOTALS].copies;
+	left->rule_room = maps[MAP_RULES].room;
+	left->destination_room = maps[MAP_DESTINATIONS].room;
 }
-
-/* ---- Counting ---- */
 
 bool fastpath_counters_at(const struct fastpath *fastpath, size_t copy,
 			  struct fastpath_counters *at)
@@ -281,7 +268,7 @@ static void take_in(struct fastpath *fastpath, unsigned bank, struct counters *s
 static void put_in_force(struct fastpath *fastpath, uint32_t banks)
 {
 	__atomic_store_n(&fastpath->state->banks, banks, __ATOMIC_SEQ_CST);
-	membarrier(MEMBARRIER_CMD_GLOBAL);
+	syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
 }
 
 static unsigned counters_bank(const struct fastpath *fastpath)
@@ -309,8 +296,6 @@ uint64_t fastpath_refused_pkts(const struct fastpath *fastpath)
 	}
 	return refused_pkts;
 }
-
-/* ---- Publishing ---- */
 
 const struct fastpath_verdict *fastpath_verdicts(const struct fastpath *fastpath)
 {

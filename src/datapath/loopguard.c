@@ -9,12 +9,15 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 
+_Static_assert(FASTPATH_LOOP_SLOTS <= PROBE_NUMBER_MAX + 1, "more slots than letters");
 _Static_assert(FASTPATH_PROBE_BYTES == PROBE_PAYLOAD_BYTES, "the kernel program's probes differ");
 
 enum {
 	NO_RULE = UINT32_MAX,
 	NONCE_WORDS = PROBE_NONCE_BYTES / 8,
 	REPEATS_OF = 50, /* packets at least that have to be seen */
+	HINT_NONE = 0,
+	HINT_COMING = UINT32_MAX, /* its sample is being written */
 };
 
 /* What probes of one destination are known by. Words, so that a worker that reads while another
@@ -29,10 +32,12 @@ struct loopguard {
 	struct fastpath_loops own;
 	struct fastpath_loops *shared;
 	struct siphash_key key;
+	uint64_t nonces; /* made so far */
 	struct slot slots[FASTPATH_LOOP_SLOTS];
 	_Atomic uint32_t returned;
 	_Atomic uint64_t returned_pkts;
-	_Atomic uint32_t hint; /* a rule's index + 1 */
+	_Atomic uint32_t hint; /* a rule's index + 1; HINT_NONE; HINT_COMING */
+	struct loop_sample hint_sample;
 	_Atomic(struct recent *) recent;
 	_Atomic uint32_t window_ms;
 };
@@ -65,6 +70,11 @@ void loopguard_free(struct loopguard *guard)
 		return;
 	recent_free(atomic_load(&guard->recent));
 	free(guard);
+}
+
+void loopguard_share(struct loopguard *guard, struct fastpath_loops *shared)
+{
+	guard->shared = shared;
 }
 
 struct fastpath_loops *loopguard_shared(struct loopguard *guard)
@@ -100,6 +110,22 @@ static void count_wanted(struct loopguard *guard)
 	__atomic_store_n(&guard->shared->wanted_count, count, __ATOMIC_RELEASE);
 }
 
+/* Should the kernel ever have no random numbers any more, the key is still secret. */
+static void write_nonce(struct loopguard *guard, uint8_t nonce[static PROBE_NONCE_BYTES])
+{
+	static const char digits[] = "0123456789abcdef";
+	uint8_t random[PROBE_NONCE_BYTES / 2] = {0};
+
+	guard->nonces++;
+	if (!draw(random, sizeof(random))) {
+		uint64_t number = siphash(&guard->key, &guard->nonces, sizeof(guard->nonces));
+
+		memcpy(random, &number, sizeof(number));
+	}
+	for (unsigned i = 0; i < PROBE_NONCE_BYTES; i++)
+		nonce[i] = (uint8_t)digits[random[i / 2] >> (i % 2 * 4) & 15];
+}
+
 void loopguard_arm(struct loopguard *guard, unsigned slot, uint32_t destination, uint32_t rule,
 		   struct probe_mark *mark)
 {
@@ -107,14 +133,11 @@ void loopguard_arm(struct loopguard *guard, unsigned slot, uint32_t destination,
 	struct slot *entry = &guard->slots[slot];
 	uint64_t nonce[NONCE_WORDS];
 
-	/* Without random numbers the probe has an old nonce, which was secret as well. */
-	if (draw(nonce, sizeof(nonce)))
-		for (unsigned i = 0; i < NONCE_WORDS; i++)
-			atomic_store_explicit(&entry->nonce[i], nonce[i], memory_order_relaxed);
-	for (unsigned i = 0; i < NONCE_WORDS; i++)
-		nonce[i] = atomic_load_explicit(&entry->nonce[i], memory_order_relaxed);
 	mark->number = (uint8_t)slot;
-	memcpy(mark->nonce, nonce, sizeof(nonce));
+	write_nonce(guard, mark->nonce);
+	memcpy(nonce, mark->nonce, sizeof(nonce));
+	for (unsigned i = 0; i < NONCE_WORDS; i++)
+		atomic_store_explicit(&entry->nonce[i], nonce[i], memory_order_relaxed);
 	atomic_fetch_and(&guard->returned, ~(1u << slot));
 	atomic_store(&entry->pkts, 0);
 	atomic_store(&entry->repeated_pkts, 0);
@@ -164,10 +187,16 @@ uint32_t loopguard_take_returned(struct loopguard *guard)
 	return atomic_exchange(&guard->returned, 0);
 }
 
-bool loopguard_take_hint(struct loopguard *guard, uint32_t *rule)
+bool loopguard_take_hint(struct loopguard *guard, uint32_t *rule, struct loop_sample *sample)
 {
-	*rule = atomic_exchange(&guard->hint, 0) - 1;
-	return *rule != UINT32_MAX;
+	uint32_t hint = atomic_load(&guard->hint);
+
+	if (hint == HINT_NONE || hint == HINT_COMING)
+		return false;
+	*rule = hint - 1;
+	*sample = guard->hint_sample;
+	atomic_store(&guard->hint, HINT_NONE);
+	return true;
 }
 
 uint64_t loopguard_returned_pkts(const struct loopguard *guard)
@@ -198,9 +227,25 @@ int loopguard_read_probe(const struct loop_orders *loops, const struct packet *p
 	return mark.number;
 }
 
-void loopguard_give_hint(const struct loop_orders *loops, uint32_t rule)
+static struct loop_sample sample_of(const struct packet *packet)
 {
-	atomic_store_explicit(&loops->guard->hint, rule + 1, memory_order_relaxed);
+	return (struct loop_sample){
+		.source = packet->source,
+		.source_port_be = packet->source_port_be,
+		.destination_port_be = packet->destination_port_be,
+	};
+}
+
+void loopguard_give_hint(const struct loop_orders *loops, const struct packet *packet,
+			 uint32_t rule)
+{
+	struct loopguard *guard = loops->guard;
+	uint32_t none = HINT_NONE;
+
+	if (!atomic_compare_exchange_strong(&guard->hint, &none, HINT_COMING))
+		return; /* there is one already */
+	guard->hint_sample = sample_of(packet);
+	atomic_store(&guard->hint, rule + 1);
 }
 
 bool loopguard_is_return(const struct loop_orders *loops, int slot, uint32_t rule)

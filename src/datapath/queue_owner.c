@@ -96,3 +96,16 @@ struct queue_owner queue_owner_find(unsigned long long inode)
 	read_name(owner.pid, owner.name);
 	return owner;
 }
+
+const char *queue_owner_describe(uint32_t port_id, char text[static QUEUE_OWNER_TEXT_BYTES])
+{
+	struct queue_owner owner = queue_owner_find(queue_owner_inode(port_id));
+
+	if (owner.pid > 0)
+		snprintf(text, QUEUE_OWNER_TEXT_BYTES, "another process, %s (pid %d)", owner.name,
+			 (int)owner.pid);
+	else
+		snprintf(text, QUEUE_OWNER_TEXT_BYTES,
+			 "another process (netlink port %u in /proc/net/netlink)", port_id);
+	return text;
+}

@@ -128,6 +128,8 @@ static bool send_copy(const struct service *service, uint32_t index,
 		loopguard_give_sample(&orders->loops, service->packet, index);
 	if (!apply_ttl(&destination->config->ttl, &ttl))
 		return drop(counters, REASON_LOOP);
+	if (route->no_carrier)
+		return drop(counters, REASON_UNREACHABLE);
 	if (destination->config->source == SOURCE_APPLIANCE) {
 		/* Without a way there is no address to send from either. */
 		if (route->source.family == AF_UNSPEC)
@@ -164,7 +166,7 @@ static bool comes_back(const struct service *service, uint32_t rule)
 	enum loop_state state = loopguard_state(loops, rule);
 
 	if (service->probe == LOOPGUARD_OTHERS_PROBE)
-		loopguard_give_hint(loops, rule);
+		loopguard_give_hint(loops, service->packet, rule);
 	if (loopguard_is_return(loops, service->probe, rule))
 		return true;
 	return state != LOOP_NONE &&

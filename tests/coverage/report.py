@@ -14,7 +14,7 @@ def read(path):
     """Per source file of the program: (covered, count) of lines and of branches."""
     files = {}
     for entry in json.loads(pathlib.Path(path).read_text())["data"][0]["files"]:
-        name = entry["filename"].replace(f"{REPOSITORY}/", "")
+        name = entry["filename"].replace(f"{REPOSITORY}/", "").removeprefix("./")
         if name.startswith("src/"):
             files[name] = {kind: (entry["summary"][kind]["covered"],
                                   entry["summary"][kind]["count"])
@@ -29,7 +29,7 @@ def total(files, prefix, kind):
 
 
 def percent(covered, count):
-    return 100 * covered / count if count else 100.0
+    return 100 * covered / count if count else 0.0
 
 
 def line(name, lines, branches):

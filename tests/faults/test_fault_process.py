@@ -12,9 +12,9 @@ import time
 
 import pytest
 
-from lib import limits, machine, status, web
+from lib import fastpath, limits, machine, status, web
 from lib.configs import rule, syslog
-from lib.daemon import RELEASE, command
+from lib.daemon import RELEASE, RULES_SCRIPT, command
 from lib.dns import DnsServer, files_in_etc
 from lib.passage import Passage
 from lib.waiting import scaled, wait_for
@@ -39,6 +39,7 @@ def memory_group():
     group.close()
 
 
+@pytest.mark.once
 def test_killed_for_want_of_memory(star, daemons, memory_group):
     """By the kernel, while it loads rules that do not fit: as after any SIGKILL, originals go on,
     and the next start takes over what was left behind."""
@@ -60,6 +61,7 @@ def test_killed_for_want_of_memory(star, daemons, memory_group):
 
 
 @pytest.mark.long
+@pytest.mark.once
 def test_out_of_descriptors(star, daemons):
     """Whatever needs a new one fails and says so, but no packet; and all of it works again once
     there are some, without a word to the daemon."""
@@ -103,7 +105,7 @@ def _run_out_of_descriptors(star, daemon, config):
 
 @pytest.mark.once
 def test_idle_web_clients_and_few_descriptors(star, daemons):
-    """Who is served is who asks: `ulimit -n 64`, and a hundred who have connected and say nothing."""
+    """Who asks is served: `ulimit -n 64`, and a hundred who have connected and say nothing."""
     daemon = daemons(star).spawn(config=_both(star), preexec_fn=lambda: resource.setrlimit(
         resource.RLIMIT_NOFILE, (64, 64)))
     assert daemon.process.stdout.readline().endswith("ready\n")
@@ -124,7 +126,7 @@ def test_idle_web_clients_and_few_descriptors(star, daemons):
 
 @pytest.mark.once
 def test_no_memory_at_the_start(star, daemons):
-    """Whatever is the first that it cannot have: it says so, ends with 1 and leaves nothing behind."""
+    """Whatever is the first that it lacks: it says so, ends with 1 and leaves nothing behind."""
     before = machine.rulesets(star.appliance)
     daemon = daemons(star, program=RELEASE).start(_large(star))
     peak = limits.address_space(daemon.process.pid, peak=True)
@@ -183,3 +185,27 @@ def test_a_worker_that_hangs(star, daemons):
     found = passage.finish()
     assert found["queue"]["dropped_kernel_pkts"] == 0
     assert command("status", "--socket", daemon.socket).returncode == 0
+
+
+@pytest.mark.long
+@pytest.mark.way("fastpath", reason="the other ways do not know whether the daemon is busy")
+def test_a_rules_script_that_takes_its_time(star, daemons):
+    """As with very many rules on a machine that has other things to do: the fast path goes on
+    meanwhile, as does the service manager's watchdog."""
+    daemon = daemons(star)
+    script = daemon.directory / "rules"
+    script.write_text(f"""#!/bin/sh
+        [ ! -e {daemon.directory}/slow ] || sleep 4.5  # what takes its time
+        exec {RULES_SCRIPT} "$@"
+        """)
+    script.chmod(0o755)
+    daemon.start(_both(star), "--rules-script", script)
+    passage = Passage(star, daemon, rate_pps=200)
+    (daemon.directory / "slow").touch()
+    queued = fastpath.queued_pkts(star.appliance)
+    daemon.configure({**_both(star), "More": rule("515", star.receiver1.v4)})
+    daemon.signal(signal.SIGHUP)
+    daemon.wait_status("the new rule", lambda s: len(s["rules"]) == 2)
+    assert fastpath.queued_pkts(star.appliance) == queued
+    (daemon.directory / "slow").unlink()
+    passage.finish()

@@ -32,9 +32,9 @@ def test_the_second_is_refused(star, daemons):
     second.spawn(config=_second(star))
     assert second.wait_exit() == 1
     assert second.stderr() == (
-        f"trafficduplicator: error: another trafficduplicator, process {first.process.pid}, has the "
-        "rules of this network namespace: stop it, or add your rules to its configuration; with "
-        "--no-rules and other QUEUE numbers this one can run beside it\n")
+        f"trafficduplicator: error: another trafficduplicator, process {first.process.pid}, has "
+        "the rules of this network namespace: stop it, or add your rules to its configuration; "
+        "with --no-rules and other QUEUE numbers this one can run beside it\n")
     assert not second.socket.exists()
     at_receiver.wait(100)
     count = stream.stop()
@@ -95,26 +95,29 @@ def test_asked_again_and_again(star, daemons):
 
 
 _HOLD = """
-import socket
+import socket, sys
 held = socket.socket(socket.AF_UNIX)
 held.bind("\\0trafficduplicator")
-held.listen(1)
+if sys.argv[1] == "listens":
+    held.listen(16)
 print("held", flush=True)
-held.accept()[0].recv(1)
-held.accept()[0].recv(1)
+sys.stdin.read()
 """
 
 
-def test_a_user_who_takes_the_address(star, daemons):
+@pytest.mark.parametrize("how", ["listens", "is silent"])
+def test_a_user_who_takes_the_address(star, daemons, how):
     """Any user may: that does not keep the daemon from starting."""
     with star.appliance.entered():
         user = subprocess.Popen(
             ["setpriv", "--reuid", "65534", "--clear-groups", "--inh-caps=-all", "--pdeathsig",
-             "KILL", "/usr/bin/python3", "-c", _HOLD], stdout=subprocess.PIPE, text=True)
+             "KILL", "/usr/bin/python3", "-c", _HOLD, how], stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, text=True)
     try:
         assert user.stdout.readline() == "held\n"
         daemon = daemons(star).start(_first(star))
-        assert f"warning: process {user.pid} of another user has the address" in daemon.stderr()
+        who = f"process {user.pid}" if how == "listens" else "some process"
+        assert f"warning: {who} of another user has the address" in daemon.stderr()
         assert daemon.status()["health"] == "ok"
     finally:
         user.kill()

@@ -51,10 +51,12 @@ fuzz-keep: fuzz-build
 # profile, also one that has given up its rights or is killed: that is a file mapped into its memory.
 # Debian's own clang, whose tools read what it writes.
 COVERAGE_NETNS ?= tests/netns
-COVERAGE_CFLAGS := -O1 -g -fprofile-instr-generate -fcoverage-mapping -mllvm -runtime-counter-relocation
+COVERAGE_CFLAGS := -O1 -g -DTRAFFICDUPLICATOR_INSTRUMENTED -fprofile-instr-generate -fcoverage-mapping -mllvm -runtime-counter-relocation
 .PHONY: coverage
 coverage:
 	tests/install-packages check coverage
+	tests/unpack-packages build/engines keepalived bird2
+	tests/unpack-packages --alone build/engines prometheus
 	@$(MAKE) $(JOBS) --no-print-directory BUILD=build/coverage CC=clang CFLAGS='$(COVERAGE_CFLAGS)' \
 		all unit-programs fuzz-replays
 	tests/coverage/run build/coverage '$(FUZZ_TARGETS)' $(COVERAGE_NETNS)

@@ -5,21 +5,12 @@
  */
 #include "config_writer.h"
 #include "fuzz.h"
+#include "messages.h"
 
 #include "core/config_diff.h"
 
 #include <stdbool.h>
 #include <sys/socket.h>
-
-/* Messages are whole lines that can be shown on a terminal. */
-static void check_messages(const struct config_errors *errors)
-{
-	for (size_t i = 0; i < errors->count; i++) {
-		FUZZ_EXPECT(strncmp(errors->messages[i], "fuzz:", 5) == 0);
-		for (const char *at = errors->messages[i]; *at; at++)
-			FUZZ_EXPECT((unsigned char)*at >= ' ' && *at != 0x7f);
-	}
-}
 
 static struct config *parse(const char *text, size_t length)
 {
@@ -27,7 +18,7 @@ static struct config *parse(const char *text, size_t length)
 	struct config *config = config_parse(text, length, "fuzz", &errors);
 
 	FUZZ_EXPECT(config ? errors.count == 0 : errors.count > 0);
-	check_messages(&errors);
+	messages_check(&errors);
 	config_errors_free(&errors);
 	return config;
 }
@@ -69,7 +60,7 @@ static void check_here(const struct config *config)
 	bool good = config_check_addresses(config, "fuzz", own, 2, &errors);
 
 	FUZZ_EXPECT(good == (errors.count == 0));
-	check_messages(&errors);
+	messages_check(&errors);
 	config_errors_free(&errors);
 }
 

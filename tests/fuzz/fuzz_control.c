@@ -86,11 +86,11 @@ static size_t expected(const uint8_t *data, size_t size, char *answer)
 	const char *request = (const char *)data;
 
 	if (!end)
-		return (size_t)sprintf(answer, "%s", size < REQUEST_MAX ? "" : "error\n");
+		return (size_t)sprintf(answer, "%s", size < REQUEST_MAX ? "" : "error 0\n");
 	if (memchr(data, '\0', (size_t)(end - data)))
-		return (size_t)sprintf(answer, "error\n");
-	return (size_t)sprintf(answer, "%s\n%.*s", request[0] == 'i' ? "invalid" : "ok",
-			       (int)(end - data), request);
+		return (size_t)sprintf(answer, "error 0\n");
+	return (size_t)sprintf(answer, "%s %d\n%.*s", request[0] == 'i' ? "invalid" : "ok",
+			       (int)(end - data), (int)(end - data), request);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

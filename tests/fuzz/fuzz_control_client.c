@@ -63,23 +63,42 @@ static void open_once(void)
 	FUZZ_EXPECT(pthread_create(&thread, NULL, serve, NULL) == 0);
 }
 
-/* What the answer's first line stands for; *body is what follows it. */
+/* The number that the digits of text are, and nothing else is there; false otherwise. One that is
+ * too large is the largest. */
+static bool is_number(const char *text, size_t *number)
+{
+	size_t digits = strspn(text, "0123456789");
+
+	*number = 0;
+	for (size_t i = 0; i < digits; i++)
+		if (__builtin_mul_overflow(*number, 10, number) ||
+		    __builtin_add_overflow(*number, (size_t)(text[i] - '0'), number)) {
+			*number = SIZE_MAX;
+			break;
+		}
+	return digits > 0 && text[digits] == '\0';
+}
+
+/* What the answer's first line stands for; *body is what follows it. What follows a NUL in the line
+ * does not count. */
 static int verdict(const uint8_t *data, size_t size, size_t *body)
 {
+	static const char *const words[] = {"ok ", "error ", "invalid "};
+	static const int results[] = {0, -EPROTO, -EINVAL};
 	const uint8_t *end = memchr(data, '\n', size);
-	const char *word = (const char *)data;
+	char *line = end ? strndup((const char *)data, (size_t)(end - data)) : NULL;
+	int result = -EBADMSG;
+	size_t length;
 
-	if (!end)
-		return -EBADMSG;
+	if (!line)
+		return result;
 	*body = (size_t)(end - data) + 1;
-	/* What follows a NUL in it does not count. */
-	if (strncmp(word, "ok\n", 3) == 0 || (size > 2 && memcmp(word, "ok", 3) == 0))
-		return 0;
-	if (strncmp(word, "error\n", 6) == 0 || (size > 5 && memcmp(word, "error", 6) == 0))
-		return -EPROTO;
-	if (strncmp(word, "invalid\n", 8) == 0 || (size > 7 && memcmp(word, "invalid", 8) == 0))
-		return -EINVAL;
-	return -EBADMSG;
+	for (size_t i = 0; i < 3; i++)
+		if (strncmp(line, words[i], strlen(words[i])) == 0 &&
+		    is_number(line + strlen(words[i]), &length))
+			result = length == size - *body ? results[i] : -EPIPE;
+	free(line);
+	return result;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Other duplicators' files: what they become, our own parser takes, and nothing goes in silence. */
 #include "fuzz.h"
+#include "messages.h"
 
 #include "core/import.h"
 
@@ -10,6 +11,7 @@ static void check(const struct import_result *result)
 	struct config *config;
 
 	FUZZ_EXPECT(result->messages.count > 0);
+	messages_check(&result->messages);
 	FUZZ_EXPECT(result->config || !result->complete);
 	if (!result->config)
 		return;

@@ -23,16 +23,15 @@ static enum nfq_wire_kind read_packet(const struct nlmsghdr *header, struct nfq_
 {
 	const struct nfgenmsg *body = mnl_nlmsg_get_payload(header);
 	size_t length = mnl_nlmsg_get_payload_len(header);
+	const char *end = (const char *)body + length;
 	struct nfqnl_msg_packet_hdr packet;
 	const struct nlattr *attr;
-	const void *attributes;
 	bool has_header = false;
 
 	if (length < sizeof(*body))
 		return NFQ_WIRE_OTHER;
-	attributes = body + 1;
-	mnl_attr_for_each_payload(attributes, length - sizeof(*body))
-	{
+	for (attr = (const void *)(body + 1); mnl_attr_ok(attr, (int)(end - (const char *)attr));
+	     attr = mnl_attr_next(attr)) {
 		const void *value = mnl_attr_get_payload(attr);
 
 		switch (mnl_attr_get_type(attr)) {

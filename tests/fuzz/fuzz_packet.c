@@ -123,6 +123,32 @@ static void check_as_input(const uint8_t *bytes, size_t length, bool ipv4)
 	FUZZ_EXPECT(packet_parse(bytes, length, &packet) == PACKET_MALFORMED || is_whole);
 }
 
+/* Bytes of the IPv4 options that every fragment has to have (RFC 791 3.1); others: all others. */
+static size_t copied_bytes(const uint8_t *header, size_t *others)
+{
+	size_t end = (size_t)(header[0] & 15) * 4, copied = 0;
+
+	*others = 0;
+	for (size_t at = 20; at < end && header[at] != 0;) {
+		size_t length = header[at] == 1 ? 1 : header[at + 1];
+
+		if (header[at] & 0x80)
+			copied += length;
+		else
+			*others += length;
+		at += length;
+	}
+	return copied;
+}
+
+static void check_options(const uint8_t *copy, const uint8_t *later)
+{
+	size_t others, first_others;
+
+	FUZZ_EXPECT(copied_bytes(copy, &first_others) == copied_bytes(later, &others));
+	FUZZ_EXPECT(others == 0);
+}
+
 /* Whether more fragments follow this one, by its own words. */
 static bool says_more(const uint8_t *bytes, const struct packet *packet)
 {
@@ -151,6 +177,8 @@ static void check_fragments(const struct packet *packet, const uint8_t *copy, ui
 		FUZZ_EXPECT(more && length <= mtu);
 		FUZZ_EXPECT(fragment.headers_bytes <= FRAGMENT_HEADERS_MAX);
 		memcpy(piece + fragment.headers_bytes, fragment.payload, fragment.payload_bytes);
+		if (ipv4 && have > 0)
+			check_options(copy, piece);
 		have = reassembly_add(whole, have, piece, length);
 		FUZZ_EXPECT(have > 0 && have <= packet->length_bytes);
 		more = says_more(piece, packet);
@@ -187,6 +215,7 @@ static void try_packet(const struct wish *wish, uint8_t *data, size_t size)
 	if (packet_parse(data, size, &packet) != PACKET_OK)
 		return;
 	FUZZ_EXPECT(packet.length_bytes <= size && packet.headers_bytes <= packet.length_bytes);
+	FUZZ_EXPECT(data[0] >> 4 == 6 || (naive_be16(data + 6) & 0x3fff) == 0);
 	make_target(&target, wish, packet.destination.family);
 	memcpy(&identification, wish->identification, sizeof(identification));
 	if (wish->flags & SMALL_MTU)

@@ -20,7 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	out = open_memstream(&shown, &length);
 	FUZZ_EXPECT(out);
 	if (later)
-		status_view_print(out, earlier, later, size % 3, size % 2);
+		status_view_print(out, earlier, later, (double)(size % 3), size % 2);
 	fclose(out);
 	json_object_put(earlier);
 	json_object_put(later);

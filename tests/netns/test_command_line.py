@@ -7,8 +7,10 @@ Where a daemon is needed it runs on the appliance of Star, drawn in lib/topology
 import json
 import os
 import re
+import socket
 import stat
 import subprocess
+import threading
 
 import pytest
 
@@ -146,6 +148,27 @@ def test_a_config_that_others_can_write(star, daemons, mode):
     assert checked.returncode == 0 and "writ" in checked.stderr and checked.stdout
 
 
+@pytest.mark.once
+def test_a_config_that_others_can_replace(star, daemons):
+    """Its folder is theirs to write: said, at a start and by check, and no more. With the sticky
+    bit they cannot, however the folder is reached."""
+    daemon = daemons(star)
+    words = f"chmod go-w {daemon.directory}"
+    daemon.configure(syslog(star.receiver1.v4))
+    link = daemon.directory / "link"
+    link.symlink_to(daemon.config_path)
+    for mode, is_said in ((0o775, True), (0o777, True), (0o1777, False), (0o755, False)):
+        daemon.directory.chmod(mode)
+        for path in (daemon.config_path, link):
+            checked = command("check", "-c", path, namespace=star.appliance)
+            assert checked.returncode == 0 and (words in checked.stderr) == is_said, oct(mode)
+    daemon.directory.chmod(0o757)
+    daemon.start()
+    assert daemon.stderr().count(words) == 1, daemon.stderr()
+    assert daemon.reload().returncode == 0
+    assert daemon.stderr().count(words) == 2, daemon.stderr()
+
+
 @pytest.mark.parametrize("setting, value", [
     ("ipv4/ip_forward", 0), ("ipv6/conf/all/forwarding", 0), ("ipv4/conf/client1/rp_filter", 1)])
 def test_what_transit_needs_is_said_and_not_changed(star, daemons, setting, value):
@@ -170,6 +193,28 @@ def test_rules_prints_what_up_would_load(tmp_path):
     assert done.returncode == 0, done.stderr
     for word in ("table inet trafficduplicator", "514", "2055-2060"):
         assert word in done.stdout
+
+
+def test_a_daemon_of_another_version(tmp_path):
+    """Whose answers begin otherwise: the user is told what it is, and what to do."""
+    path = tmp_path / "control.sock"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+
+        def answer():
+            client, _ = listener.accept()
+            with client:
+                client.recv(100)
+                client.sendall(b"ok\n{}\n")
+        for verb in ["status", "reload"]:
+            other = threading.Thread(target=answer)
+            other.start()
+            done = command(verb, "--socket", path)
+            other.join()
+            assert done.returncode == 1 and not done.stdout
+            assert "no daemon of this version" in done.stderr
+            assert "systemctl restart trafficduplicator" in done.stderr
 
 
 def test_status_without_a_daemon(tmp_path):

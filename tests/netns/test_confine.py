@@ -10,7 +10,6 @@ import os
 import pathlib
 import signal
 import socket
-import subprocess
 
 import pytest
 
@@ -19,7 +18,6 @@ from lib.configs import rule, settings, syslog
 from lib.daemon import PROGRAM, RELEASE, RULES_SCRIPT, rules_script
 from lib.dns import DnsServer, files_in_etc
 from lib.oracle import assert_copies
-from lib.status import destination
 from lib.waiting import scaled, wait_for
 
 pytestmark = pytest.mark.once
@@ -84,7 +82,7 @@ def test_what_is_left_where_root_starts_it(star, daemons):
 
 def test_what_is_left_to_a_user_of_its_own(star, daemons, program_for_nobody):
     """As the unit starts it: one capability, and the helper passes the same on to the script."""
-    os.environ  # the counters' file is opened by root, as by the unit's StandardInput=
+    # The counters' file is opened by root, as by the unit's StandardInput=.
     with star.appliance.entered():
         counters = os.open("/proc/net/netfilter/nfnetlink_queue", os.O_RDONLY)
     daemon = daemons(star, program=program_for_nobody, wrapper=AS_NOBODY)
@@ -105,7 +103,7 @@ def test_what_is_left_to_a_user_of_its_own(star, daemons, program_for_nobody):
     assert daemon.status()["fastpath"] == "on"
 
 
-def test_every_feature_within_the_releases_list(star, daemons):
+def test_every_feature_within_the_releases_list(star, daemons, tmp_path):
     """Sanitizers need a wider list: so what the release has is tried here, and a call too many
     ends it."""
     if not RELEASE.exists():
@@ -113,15 +111,14 @@ def test_every_feature_within_the_releases_list(star, daemons):
     dns = star.keep(DnsServer(star.server)).start()
     dns.set(collector__test="10.2.1.2")
     listener = star.keep(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
-    daemon = daemons(star, program=RELEASE)
-    listener.bind(str(daemon.directory / "notify"))
+    listener.settimeout(scaled(10))
+    listener.bind(str(tmp_path / "notify"))
+    daemon = daemons(star, program=RELEASE, wrapper=["env", f"NOTIFY_SOCKET={tmp_path}/notify"])
     rules = {"Named": rule("514", "collector.test/514", TTL="decrement"),
              "Checked": rule("515", {"ADDRESS": "10.2.1.2", "CHECK": "icmp"},
                              {"ADDRESS": "10.2.2.2", "CHECK": "tcp/601"}, BALANCE="round-robin")}
     with files_in_etc(star.appliance, resolv_conf=f"nameserver {star.server.v4}\n", hosts=""):
         daemon.configure(settings(rules, SEND="link", AUTORELOAD=True, LOGLEVEL="debug"))
-        wrapper = ["env", f"NOTIFY_SOCKET={daemon.directory}/notify", "WATCHDOG_USEC=10000000"]
-        daemon._wrapper = wrapper
         daemon.start(None, "--log-format", "json")
         daemon.wait_status("the name's address and the checks' verdict", lambda s: [
             d["state"] for r in s["rules"] for d in r["destinations"]
@@ -191,8 +188,8 @@ def _start_in_vain(star, daemon, **environment):
     before = machine.rulesets(star.appliance)
     daemon.configure(syslog(star.receiver1.v4))
     done = star.appliance.run(
-        *daemon._wrapper, PROGRAM, "run", "-c", daemon.config_path, "--socket", daemon.socket,
-        "--rules-script", RULES_SCRIPT, check=False,
+        *daemon.wrapper, PROGRAM, "run", "-c", daemon.config_path, "--socket", daemon.socket,
+        "--rules-script", RULES_SCRIPT, check=False, timeout_s=scaled(30),
         env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0", **environment})
     assert done.returncode == 1 and "ready" not in done.stdout, done
     assert machine.rulesets(star.appliance) == before

@@ -21,6 +21,9 @@ ELSEWHERE = [
     (r"make (check|check-vm|demo|bench|bench-quick)\b.*|tests/bench/bench\.py --help",
      "Makefile", "check-vm:"),
     (r"make soak\b.*", "tests/faults/test_soak.py", "tests/soak/soak.py"),
+    (r"make (fuzz|fuzz-keep|coverage)\b.*", "tests/fuzz/fuzz.mk", "coverage:"),
+    (r"make lint\b.*", "tests/lint.mk", "lint-all"),
+    (r"make sbom\b.*", "tests/packages/test_sbom.py", "make-sbom"),
     (r"tests/install-packages .*|make", "Makefile", "tests/install-packages check"),
     (r"systemctl enable --now trafficduplicator", "tests/vm/test_package.py", "enable"),
     (r"make deb|apt-get install \./build/deb/.*", "tests/vm/test_package.py", "apt-get"),
@@ -152,7 +155,7 @@ def test_what_is_run_elsewhere(pattern, file, words):
 
 def test_make_targets_are_there():
     makefiles = [REPOSITORY / "Makefile", *(REPOSITORY / "packaging").glob("*.mk"),
-                 *(REPOSITORY / "tests").glob("*/*.mk")]
+                 *(REPOSITORY / "tests").rglob("*.mk")]
     phony = " ".join(re.findall(r"^\.PHONY:(.*)$", "\n".join(
         path.read_text(encoding="utf-8") for path in makefiles), re.MULTILINE)).split()
     named = {target for path in TEXTS for line in _lines(path)

@@ -74,3 +74,6 @@ def test_systemd_finds_no_fault_in_the_unit(tmp_path):
         "/usr/lib/trafficduplicator", str(PACKAGING)).replace("=bird", "=root"))
     done = run("systemd-analyze", "verify", "--man=no", unit, check=False)
     assert unit.name not in done.stderr, done.stderr
+    score = run("systemd-analyze", "security", "--offline=true", "--threshold=20", unit,
+                check=False)
+    assert score.returncode == 0, score.stdout

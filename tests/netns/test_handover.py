@@ -5,6 +5,7 @@ lib/topology.py; packets are in transit from client1 to server, copies go to rec
 import os
 import signal
 import struct
+import threading
 
 import pytest
 
@@ -144,6 +145,33 @@ def test_more_comes_than_can_wait(star, daemons, manager, when_full):
     manager.start(third, config).wait_received(2100)
 
 
+@pytest.mark.once
+def test_overload_is_accounted_for(star, daemons, manager):
+    """More than can be served, before, while and after one daemon takes over from another: every
+    packet was received or is counted as dropped."""
+    config = settings(syslog(star.receiver1.v4), WORKERS=1, QUEUELENGTH=4096)
+    burst, sent, end = _in_transit(star, 500), 0, threading.Event()
+
+    def overload():
+        nonlocal sent
+        while not end.is_set():
+            star.client1.inject(*burst)
+            sent += len(burst)
+    thread = threading.Thread(target=overload)
+    daemon = manager.start(daemons(star), config)
+    thread.start()
+    try:
+        for n in range(3):
+            daemon.wait_status("losses", lambda s, n=n: s["received_pkts"] > 0 and
+                               s["queue"]["dropped_kernel_pkts"] > n * 1000)
+            _hand_over(daemon)
+            daemon = manager.start(daemons(star), config)
+    finally:
+        end.set()
+        thread.join()
+    daemon.wait_received(sent)
+
+
 def test_next_one_with_fewer_queues(star, daemons, manager):
     """Because it may use fewer processors. What waits in the queues that are too many goes on, and
     they end."""
@@ -162,6 +190,7 @@ def test_next_one_with_fewer_queues(star, daemons, manager):
         os.sched_setaffinity(0, cpus)
     assert _bound(star) == [7514]
     star.client1.inject(*_in_transit(star, 100, first=100))
+    originals.wait(200)
     _came_once(200, originals.take_udp())
     second.expect_anything()
 

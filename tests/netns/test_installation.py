@@ -22,6 +22,8 @@ INSTALLED = {
     "/lib/systemd/system/trafficduplicator.service": None,  # with the folders filled in
     "/usr/lib/sysusers.d/trafficduplicator.conf": "packaging/systemd/trafficduplicator.sysusers",
     "/usr/lib/trafficduplicator/trafficduplicator-rules": "iptables/trafficduplicator-rules",
+    "/usr/lib/trafficduplicator/trafficduplicator-handover":
+        "packaging/systemd/trafficduplicator-handover",
     "/usr/sbin/trafficduplicator": None,  # the build's
     "/usr/share/bash-completion/completions/trafficduplicator":
         "packaging/bash-completion/trafficduplicator",
@@ -65,13 +67,15 @@ def test_install_and_uninstall(tmp_path):
 def test_the_unit_names_what_is_installed(tmp_path):
     _make("install", tmp_path)
     unit = (tmp_path / "lib/systemd/system/trafficduplicator.service").read_text()
-    named = re.findall(r"^Exec(\w+)=(\S+) (.*)$", unit, re.MULTILINE)
-    assert [verb for verb, _, _ in named] == ["Start", "Reload", "StopPost"]
-    assert all((tmp_path / program[1:]).exists() for _, program, _ in named[:2])
+    named = re.findall(r"^Exec(\w+)=-?(\S+) (.*)$", unit, re.MULTILINE)
+    assert [verb for verb, _, _ in named] == ["Start", "Reload", "Stop", "StopPost"]
+    for _, program, arguments in named:
+        paths = [program, *re.findall(r"/\S+", arguments)]
+        assert all((tmp_path / path[1:]).exists() for path in paths), paths
     # So that a reload of a bad file fails; a signal would never tell.
     assert named[1][2] == "reload"
-    script = re.search(r"exec (\S+-rules) down", named[2][2]).group(1)
-    assert (tmp_path / script[1:]).exists()
+    # The file that is checked is the one that is run.
+    assert named[0][2].removeprefix("run ") == named[2][2].partition("/trafficduplicator ")[2]
 
 
 def test_systemd_finds_no_fault_in_the_unit(tmp_path):
@@ -80,7 +84,8 @@ def test_systemd_finds_no_fault_in_the_unit(tmp_path):
         pytest.skip("systemd is not installed")
     _make("install", tmp_path)
     unit = tmp_path / "lib/systemd/system/trafficduplicator.service"
-    unit.write_text(unit.read_text().replace("=/usr/sbin/", f"={tmp_path}/usr/sbin/"))
+    unit.write_text(unit.read_text().replace("=/usr/", f"={tmp_path}/usr/").replace(
+        "=-/usr/", f"=-{tmp_path}/usr/"))
     done = run("systemd-analyze", "verify", "--man=no", unit, check=False)
     assert unit.name not in done.stderr, done.stderr
     score = run("systemd-analyze", "security", "--offline=true", "--threshold=20", unit,

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""A local user without rights, by a real one: what he tries against a running daemon is refused, and
-he is told so. In the network Star, drawn in lib/topology.py, as on a machine with the unit: the
+"""A local user without rights, by a real one: what he tries against a running daemon is refused,
+and he is told so. In the network Star, drawn in lib/topology.py, as on a machine with the unit: the
 daemon's folder can be entered by everybody.
 """
 
@@ -99,7 +99,7 @@ def test_everything_is_refused(star, open_daemon):
 
 
 def test_verbs_say_what_is_missing(star, open_daemon):
-    """Those that ask the daemon or change anything; those that only read the file serve everybody."""
+    """Those that ask the daemon or change anything. Those that only read the file serve all."""
     program = open_daemon.directory / PROGRAM.name
 
     def call(verb, *more):
@@ -150,8 +150,8 @@ def test_a_user_can_send_as_this_machine_only(star, open_daemon):
 
 
 def test_no_other_door(star, open_daemon):
-    """It listens on the control socket and at HTTP's port, and nowhere else: no abstract socket, no
-    UDP port."""
+    """It listens on the control socket and at HTTP's port, and has the address that keeps others from
+    starting; nothing else, and no UDP port."""
     own = _sockets(open_daemon.process.pid)
     with star.appliance.entered():
         unix = [line.split() for line in open("/proc/thread-self/net/unix", encoding="ascii")]
@@ -159,7 +159,7 @@ def test_no_other_door(star, open_daemon):
                        open(f"/proc/thread-self/net/{name}", encoding="ascii")]
                 for name in ("tcp", "tcp6", "udp", "udp6")}
     names = {fields[7] for fields in unix if fields[6] in own and len(fields) > 7}
-    assert names == {str(open_daemon.socket)}
+    assert names == {str(open_daemon.socket), "@trafficduplicator"}
     bound = {name: [fields[1] for fields in lines if len(fields) > 9 and fields[9] in own]
              for name, lines in inet.items()}
     assert bound == {"tcp": [f"0100007F:{PORT:04X}"], "tcp6": [], "udp": [], "udp6": []}

@@ -95,7 +95,18 @@ def test_a_script_that_fails(star, daemons):
     assert daemon.wait_exit() == 1
     error = "trafficduplicator: error: "
     said = f"{error}one\n{error}two\n{error}rules script {script} up failed\n"
-    assert daemon.stderr().count(said) == 1, daemon.stderr()
+    # It could not take anything away either, having failed at everything.
+    assert daemon.stderr() == said + \
+        f"{error}nor could what was loaded of the rules be taken away: run '{script} down'\n"
+
+
+def test_a_start_that_the_rules_refuse(star, daemons):
+    """The first cause is the last word: of what is tidied up nothing is said."""
+    daemon = daemons(star)
+    script = _script(daemon, b'[ "$1" != up ] || exit 5')
+    daemon.spawn("--rules-script", script, config=syslog(star.receiver1.v4))
+    assert daemon.wait_exit() == 1
+    assert daemon.stderr() == f"trafficduplicator: error: rules script {script} up failed\n"
 
 
 def test_a_script_that_says_too_much(star, daemons):

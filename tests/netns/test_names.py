@@ -199,15 +199,17 @@ def test_explain_chooses_as_the_daemon_does(star, daemons, etc, dns):
 def test_doctor_knows_what_names_are(star, daemons, etc, dns):
     """The addresses of names are in the rules too."""
     dns.set(collector__test="10.64.0.1", other__test=["127.0.0.1", "10.64.0.2"])
-    daemon = daemons(star).start({"R": rule("514", f"{NAME}/514", "10.2.2.2/514", f"{NAME}/515"),
-                                  "S": rule("514", "other.test/514")})
+    daemon = daemons(star)
+    daemon.start({"R": rule("514", f"{NAME}/514", "10.2.2.2/514", f"{NAME}/515"),
+                  "S": rule("514", "other.test/514")}, *visits.holdable(daemon))
     _wait_address(daemon, "10.64.0.1")
     _wait_address(daemon, "10.64.0.2", "other.test/514")
     visits.feed(star, daemon)
     wait_for("rules as they should be", lambda: not visits.examine(star, daemon).of("problem"))
     visits.assert_only(visits.examine(star, daemon))
-    star.appliance.run("nft", "flush", "chain", "inet", "trafficduplicator", "own_errors")
-    found = visits.examine(star, daemon)
+    with visits.rules_held(daemon):
+        star.appliance.run("nft", "flush", "chain", "inet", "trafficduplicator", "own_errors")
+        found = visits.examine(star, daemon)
     visits.assert_only(found, "rules_changed")
     visits.mend(star, found.one("rules_changed"))
     visits.assert_only(visits.examine(star, daemon))

@@ -97,6 +97,17 @@ def test_where_no_route_leads_out(star, daemons):
     assert "at the way out" not in _warned(_check(star, daemon))
 
 
+def test_a_port_of_a_bridge(star, daemons):
+    """It is the bridge that has the address, and the port by which packets come to it."""
+    star.appliance.ip("link add br0 type bridge", "link set client1 master br0",
+                      "link set br0 up", f"addr add {PUBLIC4}/24 dev br0")
+    daemon = daemons(star)
+    daemon.configure({"Port": rule(1, FOUR, INTERFACE="client1"),
+                      "Bridge": rule(2, FOUR, INTERFACE="br0"),
+                      "Inside": rule(3, FOUR, INTERFACE="receiver1")})
+    assert _warned(_check(star, daemon)) == {"Port", "Bridge"}
+
+
 def test_start_reload_and_doctor_say_so(public, daemons):
     """Once each, and no more when it is mended."""
     daemon = daemons(public).start({**_rules(), **syslog(FOUR)})
@@ -117,8 +128,8 @@ def test_start_reload_and_doctor_say_so(public, daemons):
 
 
 def test_the_machines_own_input_rules_come_too_late(public, daemons):
-    """What docs/security.md says of firewalls: copies are made before. So it has to stand before the
-    machine, or drop by a rule that comes before ours."""
+    """What docs/security.md says of firewalls: copies are made before. So it has to stand before
+    the machine, or drop by a rule that comes before ours."""
     daemon = daemons(public).start(syslog(FOUR))
     visits.nft(public, "table inet admins {", "chain input { type filter hook input priority 0; ",
                "udp dport 514 drop", "}", "}")
@@ -127,8 +138,8 @@ def test_the_machines_own_input_rules_come_too_late(public, daemons):
     public.client1.inject(stranger)
     assert receiver.wait(1) == [(b"anything", ELSEWHERE4, 5000)]
     visits.nft(public, "table inet early {",
-               "chain early { type filter hook prerouting priority -310; udp dport 514 counter drop",
-               "}", "}")
+               "chain early { type filter hook prerouting priority -310;",
+               "udp dport 514 counter drop", "}", "}")
     public.client1.inject(stranger)
     wait_for("the packet to be dropped", lambda: "packets 1 " in public.appliance.run(
         "nft", "list", "table", "inet", "early").stdout)

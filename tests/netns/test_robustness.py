@@ -352,22 +352,6 @@ def test_started_with_standard_files_closed(star, daemons, closed):
     assert not daemon.socket.exists()
 
 
-def test_somebody_flushes_the_ruleset(star, daemons):
-    """As `systemctl restart nftables` does: a reload brings the rules back."""
-    at_receiver = star.receiver1.capture()
-    daemon = daemons(star).start(syslog(star.receiver1.v4))
-    star.appliance.run("nft", "flush", "ruleset")
-    daemon.signal(signal.SIGHUP)
-    wait_for("the reload", lambda: "reload: no change" in daemon.stderr(), there=daemon.stderr)
-    sent = _sent(star, 20)
-    star.client1.inject(*sent)
-    daemon.wait_received(20)
-    assert_copies(sent, at_receiver.take_udp(), star.receiver1.v4)
-    daemon.stop()
-    assert not any("trafficduplicator" in text.lower()
-                   for text in machine.rulesets(star.appliance).values())
-
-
 @pytest.mark.parametrize("family", [4, 6])
 def test_marks_of_the_admin(star, daemons, family):
     """The iptables way hands matches over in a bit of the mark, which others use too."""

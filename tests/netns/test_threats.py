@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What strangers on the network can send besides packets to copy, as docs/security.md says it: forged
-ICMP errors, a flood of fragments, messages in the name of others. Malformed packets are in
+"""What strangers on the network can send besides packets to copy, as docs/security.md says it:
+forged ICMP errors, a flood of fragments, messages in the name of others. Malformed packets are in
 test_malformed.py, floods in test_overload.py, DNS in test_names.py, local users in
 test_local_user.py.
 """
@@ -63,9 +63,10 @@ def test_a_flood_of_fragments(star, daemons):
     in_parts = packets.fragments(_packet(star, 1, bytes(3000)), 1500)
     star.client1.inject(*in_parts)
     assert [len(got[0]) for got in receiver.wait(1)] == [3000]
-    star.client1.inject(*(packets.ipv4(f"20.0.{n // 250}.{n % 250 + 1}", star.server.v4, bytes(1400),
-                                       protocol=17, ident=n + 1, fragment=packets.MF)
-                          for n in range(300)))
+    star.client1.inject(*(
+        packets.ipv4(f"20.0.{n // 250}.{n % 250 + 1}", star.server.v4, bytes(1400), protocol=17,
+                     ident=n + 1, fragment=packets.MF)
+        for n in range(300)))
     star.client1.inject(*packets.fragments(_packet(star, 2, bytes(3001)), 1500, ident=7), whole)
     assert receiver.wait(1)[0][0] == b"whole"
     assert daemon.wait_received(2)["received_pkts"] == 2

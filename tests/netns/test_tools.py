@@ -25,7 +25,9 @@ def test_valgrind_start_and_stop(star, daemons):
     at_receiver = star.receiver1.capture()
     # It translates the program into code of its own, which the list of system calls is against.
     daemon = daemons(star, program=RELEASE, wrapper=(
-        "env", "TRAFFICDUPLICATOR_CONFINE=off", "valgrind", "--quiet", "--error-exitcode=99", "--leak-check=full",
+        "env", "TRAFFICDUPLICATOR_CONFINE=off", "valgrind", "--quiet",
+        # The helper ends without giving back what its parent had.
+        "--child-silent-after-fork=yes", "--error-exitcode=99", "--leak-check=full",
         "--show-leak-kinds=definite,indirect,possible",
         "--errors-for-leak-kinds=definite,indirect,possible", f"--suppressions={SUPPRESSIONS}"))
     daemon.start(settings(syslog(star.receiver1.v4, star.receiver2.v6), WORKERS=2))

@@ -198,8 +198,10 @@ class ConntrackFull(Fault):
     """The table of connections is full: packets that are tracked are dropped, ours are not."""
 
     name, touches = "conntrack table full", "process"
+    _HALF = "conntrack's hooks put fragments together, and take the half of a datagram with them"
     may_lose = {"others": "dropped by conntrack, which has no room for them",
-                "originals": QUEUED_DROPPED}
+                "originals": QUEUED_DROPPED,
+                "copies receiver1": _HALF, "copies receiver2": _HALF, "copies named": _HALF}
     weight = 0.5
     _MOST = 300_000
     _LIMIT = "/proc/sys/net/netfilter/nf_conntrack_max"

@@ -54,16 +54,18 @@ def _count(number):
 
 
 def flat_table(samples):
-    """Lines of Markdown: minimum, median, maximum and slope of the process that lived longest."""
-    lines = ["| of the process that ran longest | smallest | median | largest | slope per hour |",
-             "|---|---|---|---|---|"]
+    """Lines of Markdown: minimum, medians, maximum and slope of the process that lived longest."""
+    lines = ["| of the process that ran longest | smallest | median of the first quarter "
+             "| of the last quarter | largest | slope per hour |", "|---|---|---|---|---|---|"]
+    quarter = max(len(samples) // 4, 1)
     columns = [*FLAT, ("packets waiting in the queues", 5, "", 0, 0)]
     for name, column, unit, *_ in columns:
         values = [sample[column] for sample in samples]
         if values:
-            low, middle, high = (f"{_count(round(f(values)))} {unit}".strip()
-                                 for f in (min, statistics.median, max))
-            lines.append(f"| {name} | {low} | {middle} | {high} | "
+            shown = [f"{_count(round(value))} {unit}".strip() for value in (
+                min(values), statistics.median(values[:quarter]),
+                statistics.median(values[-quarter:]), max(values))]
+            lines.append(f"| {name} | {' | '.join(shown)} | "
                          f"{slope_per_hour(samples, column):+,.1f} {unit}".rstrip() + " |")
     return lines
 

@@ -226,6 +226,10 @@ static void refuses_wrong_object_keys(void **state)
 		 "CHECK: \"tcp/\": \"\" is no port; write a port from 1 to 65535"},
 		{"\"CHECK\": \"tcp/0\"",
 		 "CHECK: \"tcp/0\": \"0\" is no port; write a port from 1 to 65535"},
+		/* As it can be shown on a terminal. */
+		{"\"CHECK\": \"tcp/\\u001b[2J\"",
+		 "CHECK: \"tcp/\\u001b[2J\": \"\\u001b[2J\" is no port; write a port from 1 to "
+		 "65535"},
 		{"\"CHECK\": \"tcp/1-2\"",
 		 "CHECK: \"tcp/1-2\": \"1-2\" is no port; write a port from 1 to 65535"},
 		{"\"TTL\": 0", "TTL: 0: write \"keep\", \"decrement\", or a number from 1 to 255 "

@@ -57,6 +57,8 @@ static void refuses_wrong_syntax(void **state)
 		{"{\"A\":\"\\u12", "1: column 8: \\u is followed by four hexadecimal digits"},
 		{"{\"A\":\"\\u0000\"}", "1: column 8: \\u0000 is not allowed in a string"},
 		{"{\"\\u0000\":1}", "1: column 4: \\u0000 is not allowed in a string"},
+		{"{\"A\":\"\\ud836\\ude00\"}",
+		 "1: column 8: write this character itself in place of its escape"},
 		{"{\"A\":\"\\ud800\"}", "1: column 8: half of a surrogate pair is no character"},
 		{"{\"A\":\"\\udc00\\ud800\"}",
 		 "1: column 8: half of a surrogate pair is no character"},

@@ -126,7 +126,7 @@ static int stop(void **state)
 
 	kill(server->pid, SIGTERM);
 	assert_int_equal(waitpid(server->pid, &status, 0), server->pid);
-	assert_int_equal(access(server->path, F_OK), -1);
+	assert_int_equal(unlink(server->path), 0);
 	snprintf(made, sizeof(made), "%s/made", server->folder);
 	rmdir(made);
 	rmdir(server->folder);
@@ -376,6 +376,24 @@ static void half_an_answer_is_none(void **state)
 	assert_int_equal(ask_one_that_says("ok\nwhole\n"), -EBADMSG);
 }
 
+/* One that reads little by little, for longer than another is waited for, gets all. */
+static void a_slow_reader_is_waited_for(void **state)
+{
+	static char part[BIG_BYTES / 12];
+	const struct timespec pause = {.tv_nsec = 600000000};
+	int fd = connect_to(*state);
+	size_t total = 0;
+	ssize_t got;
+
+	assert_int_equal(send(fd, "big\n", 4, MSG_NOSIGNAL), 4);
+	while ((got = recv(fd, part, sizeof(part), MSG_WAITALL)) > 0) {
+		total += (size_t)got;
+		nanosleep(&pause, NULL); /* a slow reader's pace */
+	}
+	close(fd);
+	assert_int_equal(total, strlen("ok 8388608\n") + BIG_BYTES);
+}
+
 /* Asks as nobody; returns the errno of the asking. */
 static int ask_as_nobody(const char *path)
 {
@@ -498,6 +516,7 @@ int main(void)
 		with_server(survives_clients_that_go_away),
 		with_server(bounds_the_number_of_clients),
 		with_server(slow_clients_are_left_after_five_seconds),
+		with_server(a_slow_reader_is_waited_for),
 		with_server(other_users_get_no_answer),
 		with_server(a_living_socket_is_not_taken_over),
 		cmocka_unit_test(half_an_answer_is_none),

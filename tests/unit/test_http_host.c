@@ -26,6 +26,9 @@ static const struct example examples[] = {
 	{"localhost:9514", true},
 	{"LocalHost.:9514", true},
 	{"page.localhost:9514", true},
+	{"ip6-localhost:9514", true},
+	{"localhost.localdomain.:9514", true},
+	{"ip6-localhost.evil.example:9514", false},
 	{"appliance.example:9514", true},
 	{"appliance.example.:9514", true},
 	/* A web server before us passes these on. */

@@ -68,6 +68,27 @@ static void time_may_begin_anew(void **state)
 	recent_free(recent);
 }
 
+/* What has been there for hours gives way to what is new, though time has begun anew since. */
+static void what_is_hours_old_is_forgotten_first(void **state)
+{
+	const uint64_t row = 7, step = (uint64_t)1 << 30, hour_ns = 3600 * 1000 * MS;
+
+	(void)state;
+	for (uint64_t hours = 1; hours <= 9; hours++) {
+		struct recent *recent = recent_create();
+		const uint64_t now_ns = 1000 * MS + hours * hour_ns;
+
+		assert_non_null(recent);
+		for (uint64_t i = 0; i < 4; i++)
+			recent_add(recent, row + i * step, 1000 * MS);
+		for (uint64_t i = 4; i < 8; i++)
+			recent_add(recent, row + i * step, now_ns + i * MS);
+		for (uint64_t i = 4; i < 8; i++)
+			assert_true(recent_has(recent, row + i * step, now_ns + 8 * MS, 2000));
+		recent_free(recent);
+	}
+}
+
 static void the_oldest_is_forgotten_first(void **state)
 {
 	struct recent *recent = recent_create();
@@ -210,6 +231,7 @@ int main(void)
 		cmocka_unit_test(siphash_is_as_published),
 		cmocka_unit_test(what_has_passed_is_known_for_a_time),
 		cmocka_unit_test(time_may_begin_anew),
+		cmocka_unit_test(what_is_hours_old_is_forgotten_first),
 		cmocka_unit_test(the_oldest_is_forgotten_first),
 		cmocka_unit_test(a_busy_second_fits),
 		cmocka_unit_test(a_storm_is_suspicious_after_three_looks),

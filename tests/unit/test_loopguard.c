@@ -179,7 +179,7 @@ static void only_our_probe_to_its_own_rule_proves_a_loop(void **state)
 				 LOOPGUARD_OTHERS_PROBE);
 	}
 	forged = mark;
-	forged.number = 200;
+	forged.number = PROBE_NUMBER_MAX;
 	packet = probe_of(&bench, &forged);
 	assert_int_equal(loopguard_read_probe(&bench.orders, &packet), LOOPGUARD_OTHERS_PROBE);
 	assert_false(loopguard_is_return(&bench.orders, LOOPGUARD_OTHERS_PROBE, 1));
@@ -285,15 +285,20 @@ static void repeats_are_counted_while_suspected(void **state)
 static void a_hint_is_taken_once(void **state)
 {
 	struct bench bench;
+	struct packet packet;
+	struct loop_sample sample;
 	uint32_t rule;
 
 	(void)state;
 	bench_open(&bench);
-	assert_false(loopguard_take_hint(bench.guard, &rule));
-	loopguard_give_hint(&bench.orders, 1);
-	assert_true(loopguard_take_hint(bench.guard, &rule));
+	packet = probe_of(&bench, &(struct probe_mark){0});
+	assert_false(loopguard_take_hint(bench.guard, &rule, &sample));
+	loopguard_give_hint(&bench.orders, &packet, 1);
+	loopguard_give_hint(&bench.orders, &packet, 0);
+	assert_true(loopguard_take_hint(bench.guard, &rule, &sample));
 	assert_int_equal(rule, 1);
-	assert_false(loopguard_take_hint(bench.guard, &rule));
+	assert_true(ip_equal(&sample.source, &packet.source));
+	assert_false(loopguard_take_hint(bench.guard, &rule, &sample));
 	loopguard_free(bench.guard);
 }
 

@@ -24,12 +24,15 @@ PAGES = [f"/usr/share/man/man{page.name[-1]}/{page.name}"
 EXAMPLES = [str(DOCUMENTS / "examples" / example.name)
             for example in (REPOSITORY / "config/examples").glob("*.config")]
 PACKAGING = REPOSITORY / "packaging"
-HA_SCRIPTS = [PACKAGING / f"ha/trafficduplicator-{name}" for name in ("healthy", "announce", "drain")]
+HANDOVER = PACKAGING / "systemd/trafficduplicator-handover"
+HA_SCRIPTS = [PACKAGING / f"ha/trafficduplicator-{name}"
+              for name in ("healthy", "announce", "drain")]
 OTHERS = [str(DOCUMENTS / path.relative_to(PACKAGING))
           for folder in ("aws", "grafana", "ha", "prometheus")
           for path in (PACKAGING / folder).rglob("*") if path.is_file() and path not in HA_SCRIPTS]
 INSTALLED = {**dict.fromkeys((PROGRAM, RULES_SCRIPT, *(
-    f"{pathlib.Path(RULES_SCRIPT).parent}/{path.name}" for path in HA_SCRIPTS)), 0o755),
+    f"{pathlib.Path(RULES_SCRIPT).parent}/{path.name}"
+    for path in (HANDOVER, *HA_SCRIPTS))), 0o755),
     **dict.fromkeys((UNIT_FILE, SYSUSERS, str(CONFIG), COMPLETION, *PAGES, *EXAMPLES, *OTHERS),
                     0o644)}
 
@@ -116,4 +119,5 @@ def test_prefix_moves_the_program_and_the_unit_follows(tmp_path, umask):
         assert stat.S_IMODE(os.stat(tmp_path / folder).st_mode) == 0o755, folder
     unit = (tmp_path / UNIT_FILE.lstrip("/")).read_text()
     assert "ExecStart=/opt/td/sbin/trafficduplicator run " in unit
-    assert "/opt/td/lib/trafficduplicator/trafficduplicator-rules down" in unit
+    assert "ExecStopPost=/opt/td/lib/trafficduplicator/trafficduplicator-handover end " in unit
+    assert unit.count("/usr/") == 0

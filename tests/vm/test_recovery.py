@@ -3,6 +3,7 @@
 
 import signal
 import subprocess
+import time
 
 import pytest
 
@@ -60,6 +61,38 @@ def test_originals_in_transit_go_on_while_the_daemon_is_dead(network, running):
     client.sendto(b"back", target)
     assert server.wait(1) == [(b"back", *client.getsockname())]
     assert receiver.wait(1) == [(b"back", *client.getsockname())]
+
+
+@pytest.fixture
+def calendar():
+    """Sets the machine's clock so many seconds ahead; it is put back in the end."""
+    moved = 0
+
+    def ahead(seconds):
+        nonlocal moved
+        time.clock_settime(time.CLOCK_REALTIME, time.time() + seconds)
+        moved += seconds
+    yield ahead
+    ahead(-moved)
+
+
+def test_the_clock_jumps(network, running, calendar):
+    """Ten years ahead and twenty back: nothing but the calendar's own times goes by it."""
+    receiver, server = network.receiver1.receiver(514), network.server.receiver(514)
+    client, target = network.client1.socket(), (network.server.v4, 514)
+    pid, years_s = running.pid, 365 * 86400
+    for number, seconds in enumerate((10 * years_s, -20 * years_s, 10 * years_s)):
+        before = running.status()["uptime_s"]
+        calendar(seconds)
+        payload = b"jump %d" % number
+        client.sendto(payload, target)
+        for arrived in (receiver, server):
+            assert arrived.wait(1) == [(payload, *client.getsockname())]
+        running.call("reload")
+        assert 0 <= running.status()["uptime_s"] - before < 1000
+    found = running.status()
+    assert found["health"] == "ok" and found["received_pkts"] == 3
+    assert running.pid == pid and running.show("NRestarts") == "0"
 
 
 def test_rules_go_when_a_killed_daemon_is_not_coming_back(unit, gate):

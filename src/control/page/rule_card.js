@@ -59,10 +59,10 @@ class DestinationRow {
 		const at = place(to);
 		const dropped = droppedOf(to);
 
-		setAttribute(this.node, "data-state", to.state);
+		setAttribute(this.node, "data-state", to.loop ? "down" : to.state);
 		setText(this.address, at === to.name ? "" : at);
-		this.stateShape.set(to.state);
-		setText(this.stateText, to.state);
+		this.stateShape.set(to.loop ? "down" : to.state);
+		setText(this.stateText, to.loop ? "loop" : to.state);
 		setText(this.cells.pps, perSecond(view.sent.perSecond));
 		setText(this.cells.bits, bits(view.bytes.perSecond));
 		setText(this.due, number(to.due_pkts));

@@ -32,6 +32,14 @@ function awayPoints(model) {
 	return points;
 }
 
+function loopPoints(model) {
+	const found = model.rules.flatMap(({rule}) =>
+		rule.destinations.filter(({loop}) => loop).map((to) => ({rule, to})));
+
+	return found.length ? [{text: `Copies come back, a loop: ${listed(found)}`,
+		href: "#rules"}] : [];
+}
+
 // Copies for a destination that is down are dropped as they should be: that it is down says it.
 function dropPoints(model) {
 	const fresh = model.reasons.filter(({reason, isFresh}) => isFresh && reason !== "down");
@@ -57,7 +65,8 @@ function quietly(model) {
 
 // {level, headline, points: [{text, href}], spoken}; spoken changes only when the state does.
 export function judge(model) {
-	const points = [...awayPoints(model), ...dropPoints(model), ...reloadPoints(model.status)];
+	const points = [...awayPoints(model), ...loopPoints(model), ...dropPoints(model),
+		...reloadPoints(model.status)];
 	const {text, spoken} = quietly(model);
 	const speak = (headline) => [headline, ...points.map((point) => point.text)].join(". ");
 	const close = (level, headline, said) =>

@@ -155,7 +155,7 @@ class Daemon:
     def ask(self, request):
         """What the daemon answers on its control socket: the verdict, and the text behind it. As
         the verbs ask, without the cost of a process."""
-        answer = b""
+        answer = bytearray()
         with socket.socket(socket.AF_UNIX) as client:
             # Not settimeout(): connect() would then not wait where the backlog is full.
             for option in (socket.SO_SNDTIMEO, socket.SO_RCVTIMEO):

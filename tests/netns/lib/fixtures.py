@@ -134,7 +134,9 @@ def visit(star):
 @pytest.fixture
 def two(star, daemons):
     """A daemon that has sent copies of some packets to two receivers."""
-    daemon = daemons(star).start(syslog(f"{star.receiver1.v4}/514", f"{star.receiver2.v4}/514"))
+    daemon = daemons(star)
+    daemon.start(syslog(f"{star.receiver1.v4}/514", f"{star.receiver2.v4}/514"),
+                 *visits.holdable(daemon))
     visits.feed(star, daemon)
     return daemon
 

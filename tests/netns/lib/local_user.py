@@ -10,6 +10,7 @@ import http.client
 import json
 import os
 import pathlib
+import platform
 import resource
 import signal
 import socket
@@ -22,7 +23,8 @@ AS_NOBODY = ["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear
              "--inh-caps=-all", "--bounding-set=-all"]
 
 _PTRACE_ATTACH, _PTRACE_DETACH = 16, 17
-_SYS_BPF, _BPF_PROG_GET_NEXT_ID = 321, 11
+_SYS_BPF = {"x86_64": 321, "aarch64": 280}[platform.machine()]
+_BPF_PROG_GET_NEXT_ID = 11
 _NETLINK_NETFILTER, _CONFIG, _BIND = 12, (3 << 8) | 2, b"\x01\0\0\0"
 _SO_MARK = 36
 

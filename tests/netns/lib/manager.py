@@ -91,7 +91,7 @@ class Manager:
     @property
     def mark(self):
         """Whether the rules are to stay though the daemon ends."""
-        return (self.runtime / "handed-over").exists()
+        return bool(self.store)
 
     def forget(self):
         """What happens when nobody is to be started any more."""

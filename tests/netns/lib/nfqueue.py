@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Another program that wants an NFQUEUE: configuration messages as linux/netfilter/nfnetlink_queue.h
-has them, and the kernel's answers; and sockets of other processes, for what only these can do."""
+"""Another program that wants an NFQUEUE: configuration messages, as nfnetlink_queue.h of
+linux/netfilter has them, and the kernel's answers; and sockets of other processes, for what only
+these can do."""
 
 import ctypes
 import os

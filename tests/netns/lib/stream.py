@@ -13,8 +13,9 @@ from . import packets
 class Stream:
     """Sends datagrams numbered from 0, about rate_pps of them, until stop()."""
 
-    def __init__(self, host, to, port=514, rate_pps=2000):
+    def __init__(self, host, to, port=514, rate_pps=2000, payload_bytes=8):
         self._host, self._to, self._port = host, to, port
+        self._filling = bytes(payload_bytes - 8)
         self._pause_s = 1 / rate_pps
         self._end = threading.Event()
         self.count = 0
@@ -38,7 +39,8 @@ class Stream:
         try:
             while not self._end.is_set():
                 if self._sent(packets.udp_packet(
-                        source, self._to, 5000, self._port, struct.pack("!Q", self.count))):
+                        source, self._to, 5000, self._port,
+                        struct.pack("!Q", self.count) + self._filling)):
                     self.count += 1
                 time.sleep(self._pause_s)  # the pace of a client, not a wait for anything
         except OSError as error:

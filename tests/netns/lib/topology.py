@@ -96,6 +96,10 @@ class Host:
                 Injector(self.namespace, "eth0", _mac(self.mac), _mac(self._inject_mac)))
         self._injector.send(*data)
 
+    def rewired(self):
+        """Its wire is another one now: what is injected next goes there."""
+        self._injector = self._fencer = None
+
     def capture(self):
         """Starts a capture of what reaches the host."""
         if self._fencer is None:

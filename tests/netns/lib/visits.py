@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
 """What `doctor` finds, and helpers to make it find something."""
 
+import contextlib
 import json
 
 from . import packets
-from .daemon import PROGRAM, command, environment
+from .daemon import PROGRAM, RULES_SCRIPT, command, environment
 
 
 class Visit:
@@ -36,6 +37,27 @@ def examine(network, daemon, *more):
     """Runs doctor on the network's appliance."""
     return Visit(command("doctor", "--json", "-c", daemon.config_path, "--socket", daemon.socket,
                          *more, namespace=network.appliance))
+
+
+def holdable(daemon):
+    """Arguments for a daemon whose rules can be held: see rules_held()."""
+    script = daemon.directory / "rules"
+    script.write_text(f'#!/bin/sh\n[ ! -e {daemon.directory}/held ] || exit 1\n'
+                      f'exec {RULES_SCRIPT} "$@"\n')
+    script.chmod(0o755)
+    return "--rules-script", script
+
+
+@contextlib.contextmanager
+def rules_held(daemon):
+    """Meanwhile the daemon cannot put back what somebody does to its rules, so that doctor can
+    find it."""
+    held = daemon.directory / "held"
+    held.touch()
+    try:
+        yield
+    finally:
+        held.unlink()
 
 
 def feed(star, daemon, count=10, family=4):
