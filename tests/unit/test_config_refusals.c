@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Destinations, modes, settings and keys that are wrong, alone and together. */
+/* Destinations, modes and keys that are wrong, alone and together. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -231,95 +231,6 @@ static void refuses_unknown_keys(void **state)
 	}
 }
 
-static void refuses_wrong_settings(void **state)
-{
-#define MARK_FORM "write a number from 1 to 0xffffffff in quotation marks, for example \"0x7464\""
-#define HTTP_FORM                                                                                  \
-	"write an address and a port, for example \"127.0.0.1:9514\" or \"[::1]:9514\", or "       \
-	"\"off\""
-	static const struct wrong cases[] = {
-		{"\"QUEUE\": -1", "QUEUE: -1: write a whole number from 0 to 65535"},
-		{"\"QUEUE\": 65536", "QUEUE: 65536: write a whole number from 0 to 65535"},
-		{"\"QUEUE\": 1e3", "QUEUE: 1e3: write a whole number from 0 to 65535"},
-		{"\"QUEUE\": 99999999999999999999",
-		 "QUEUE: 99999999999999999999: write a whole number from 0 to 65535"},
-		{"\"QUEUE\": \"7514\"",
-		 "QUEUE: \"7514\": write a whole number from 0 to 65535, without quotation marks"},
-		{"\"QUEUE\": 65529",
-		 "QUEUE: 65529: leaves no room for the queues of 8 workers; write at most 65528"},
-		{"\"QUEUE\": 65535, \"WORKERS\": 2",
-		 "QUEUE: 65535: leaves no room for the queues of 2 workers; write at most 65534"},
-		{"\"WORKERS\": 9, \"QUEUE\": 65535",
-		 "WORKERS: 9: write a whole number from 0 to 8"},
-		{"\"WORKERS\": null", "WORKERS: null: write a whole number from 0 to 8"},
-		{"\"QUEUELENGTH\": 0", "QUEUELENGTH: 0: write a whole number from 1 to 1048576"},
-		{"\"QUEUELENGTH\": 1048577",
-		 "QUEUELENGTH: 1048577: write a whole number from 1 to 1048576"},
-		{"\"WHENFULL\": \"accept\"", "WHENFULL: \"accept\": write \"drop\" or \"forward\""},
-		{"\"MARK\": 29796", "MARK: 29796: " MARK_FORM},
-		{"\"MARK\": \"0\"", "MARK: \"0\": " MARK_FORM},
-		{"\"MARK\": \"0x0\"", "MARK: \"0x0\": " MARK_FORM},
-		{"\"MARK\": \"0x\"", "MARK: \"0x\": " MARK_FORM},
-		{"\"MARK\": \"0x100000000\"", "MARK: \"0x100000000\": " MARK_FORM},
-		{"\"MARK\": \"0x100000001\"", "MARK: \"0x100000001\": " MARK_FORM},
-		{"\"MARK\": \"4294967296\"", "MARK: \"4294967296\": " MARK_FORM},
-		{"\"MARK\": \"7464h\"", "MARK: \"7464h\": " MARK_FORM},
-		{"\"MARK\": \"0x 64\"", "MARK: \"0x 64\": " MARK_FORM},
-		{"\"MARK\": \"0x-1\"", "MARK: \"0x-1\": " MARK_FORM},
-		{"\"MARK\": \"\"", "MARK: \"\": " MARK_FORM},
-		{"\"LOGLEVEL\": \"INFO\"",
-		 "LOGLEVEL: \"INFO\": write \"error\", \"warning\", \"info\" or \"debug\""},
-		{"\"LOGLEVEL\": 3",
-		 "LOGLEVEL: 3: write \"error\", \"warning\", \"info\" or \"debug\""},
-		{"\"PORT\": 9514",
-		 "PORT: unknown key; the keys here are QUEUE, WORKERS, "
-		 "QUEUELENGTH, WHENFULL, SEND, FASTPATH, HTTP, MARK, LOGLEVEL, AUTORELOAD"},
-		{"\"HTTP\": 9514", "HTTP: 9514: " HTTP_FORM},
-		{"\"HTTP\": true", "HTTP: true: " HTTP_FORM},
-		{"\"HTTP\": null", "HTTP: null: " HTTP_FORM},
-		{"\"HTTP\": \"\"", "HTTP: \"\": " HTTP_FORM},
-		{"\"HTTP\": \"on\"", "HTTP: \"on\": " HTTP_FORM},
-		{"\"HTTP\": \"Off\"", "HTTP: \"Off\": " HTTP_FORM},
-		{"\"HTTP\": \"127.0.0.1\"", "HTTP: \"127.0.0.1\": " HTTP_FORM},
-		{"\"HTTP\": \"127.0.0.1/9514\"", "HTTP: \"127.0.0.1/9514\": " HTTP_FORM},
-		{"\"HTTP\": \":9514\"",
-		 "HTTP: \":9514\": not an IP address before the port; " HTTP_FORM},
-		{"\"HTTP\": \"localhost:9514\"",
-		 "HTTP: \"localhost:9514\": not an IP address before the port; " HTTP_FORM},
-		{"\"HTTP\": \"[fe80::1%eth0]:9514\"",
-		 "HTTP: \"[fe80::1%eth0]:9514\": not an IP address before the port; " HTTP_FORM},
-		{"\"HTTP\": \"::1:9514\"",
-		 "HTTP: \"::1:9514\": an IPv6 address stands in brackets here; " HTTP_FORM},
-		{"\"HTTP\": \"[127.0.0.1]:9514\"",
-		 "HTTP: \"[127.0.0.1]:9514\": an IPv4 address stands without brackets; " HTTP_FORM},
-		{"\"HTTP\": \"224.0.0.1:9514\"",
-		 "HTTP: \"224.0.0.1:9514\": the address is multicast; " HTTP_FORM},
-		{"\"HTTP\": \"[fe80::1]:9514\"",
-		 "HTTP: \"[fe80::1]:9514\": the address is link-local; " HTTP_FORM},
-		{"\"HTTP\": \"0.1.2.3:9514\"",
-		 "HTTP: \"0.1.2.3:9514\": the address is nobody's; " HTTP_FORM},
-		{"\"HTTP\": \"127.0.0.1:\"",
-		 "HTTP: \"127.0.0.1:\": the port is a number from 1 to 65535; " HTTP_FORM},
-		{"\"HTTP\": \"127.0.0.1:0\"",
-		 "HTTP: \"127.0.0.1:0\": the port is a number from 1 to 65535; " HTTP_FORM},
-		{"\"HTTP\": \"[::1]:65536\"",
-		 "HTTP: \"[::1]:65536\": the port is a number from 1 to 65535; " HTTP_FORM},
-		{"\"FASTPATH\": \"on\"", "FASTPATH: \"on\": write \"off\" or \"auto\""},
-		{"\"FASTPATH\": true", "FASTPATH: true: write \"off\" or \"auto\""},
-		{"\"SEND\": \"raw\"", "SEND: \"raw\": write \"ip\" or \"link\""},
-		{"\"SEND\": true", "SEND: true: write \"ip\" or \"link\""},
-		{"\"AUTORELOAD\": 1", "AUTORELOAD: 1: write true or false"},
-		{"\"AUTORELOAD\": \"true\"",
-		 "AUTORELOAD: \"true\": write true or false, without quotation marks"},
-		{"\"AUTORELOAD\": null", "AUTORELOAD: null: write true or false"},
-	};
-#undef MARK_FORM
-#undef HTTP_FORM
-
-	(void)state;
-	EACH(cases, "{" GOOD_RULE ", \"SETTINGS\": {\n", "}}", "t:2: SETTINGS: ");
-}
-
 static void refuses_duplicate_keys_at_any_level(void **state)
 {
 	static const struct wrong cases[] = {
@@ -410,7 +321,6 @@ int main(void)
 		cmocka_unit_test(refuses_66_destinations_and_checks_them_all),
 		cmocka_unit_test(refuses_wrong_modes),
 		cmocka_unit_test(refuses_unknown_keys),
-		cmocka_unit_test(refuses_wrong_settings),
 		cmocka_unit_test(refuses_duplicate_keys_at_any_level),
 		cmocka_unit_test(reports_all_errors_in_the_order_of_lines),
 	};
