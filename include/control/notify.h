@@ -7,7 +7,7 @@
 
 /*
  * Sends assignments such as "READY=1\nSTATUS=..." to $NOTIFY_SOCKET. Returns 0, also when nobody
- * asked to be told, or -errno.
+ * asked to be told, or -errno: -EAGAIN when the manager has not read what it has for three seconds.
  */
 int notify_send(const char *assignments);
 

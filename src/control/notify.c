@@ -10,9 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
+
+/* How long a message waits for room in the service manager's queue. */
+enum { PATIENCE_S = 3 };
 
 /* Returns 0 or -errno; -ENOTCONN: nobody asked to be told. */
 static int manager_address(struct sockaddr_un *address, socklen_t *address_bytes)
@@ -54,6 +58,7 @@ int notify_send_descriptor(const char *assignments, int fd)
 	struct sockaddr_un address;
 	struct iovec text = {(void *)(uintptr_t)assignments, strlen(assignments)};
 	struct msghdr message = {.msg_name = &address, .msg_iov = &text, .msg_iovlen = 1};
+	const struct timeval patience = {.tv_sec = PATIENCE_S};
 	int result = manager_address(&address, &message.msg_namelen), notify_fd;
 
 	if (result < 0)
@@ -66,7 +71,10 @@ int notify_send_descriptor(const char *assignments, int fd)
 	notify_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (notify_fd < 0)
 		return -errno;
-	if (sendmsg(notify_fd, &message, MSG_NOSIGNAL) < 0)
+	/* A manager that is busy may have a full queue for a while; one that hangs must not hold us
+	 * up. */
+	if (setsockopt(notify_fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) < 0 ||
+	    sendmsg(notify_fd, &message, MSG_NOSIGNAL) < 0)
 		result = -errno;
 	close(notify_fd);
 	return result;

@@ -88,6 +88,21 @@ static void an_abstract_socket(void **state)
 	close(fd);
 }
 
+static void a_manager_that_does_not_read(void **state)
+{
+	const int most = 10000; /* far more than net.unix.max_dgram_qlen lets wait */
+	int fd, result = 0;
+	char name[64];
+
+	(void)state;
+	snprintf(name, sizeof(name), "@trafficduplicator-test-%d", getpid());
+	fd = listen_on(name);
+	for (int i = 0; i < most && result == 0; i++)
+		result = notify_send("WATCHDOG=1");
+	assert_int_equal(result, -EAGAIN);
+	close(fd);
+}
+
 static void nobody_asked(void **state)
 {
 	char longest[200];
@@ -258,6 +273,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		notifying(a_socket_in_a_folder),
 		notifying(an_abstract_socket),
+		notifying(a_manager_that_does_not_read),
 		notifying(nobody_asked),
 		notifying(a_reload_has_its_time),
 		notifying(the_watchdog_is_ours_or_not),
