@@ -20,7 +20,7 @@ bool config_networks(struct ip_ranges *ranges, const struct config_prefix *prefi
 
 /*
  * Whether SOURCEADDRESS lets anybody on the Internet send, by this family: it is not there, or what
- * it admits, less what it excludes, is half of the family's public addresses or more, which is
+ * it admits, less what it excludes, is a third of the family's public addresses or more, which is
  * nobody's own network. False when memory runs out.
  */
 bool config_rule_is_open(const struct config_rule *rule, uint8_t family);

@@ -76,7 +76,7 @@ bool config_rule_is_open(const struct config_rule *rule, uint8_t family)
 		for (size_t i = 0; i < admitted.count; i++)
 			size += common(&admitted.all[i], all);
 	ip_ranges_free(&admitted);
-	return size >= (all->last - all->first + 1) / 2;
+	return size >= (all->last - all->first + 1) / 3;
 }
 
 bool config_rule_listens_at(const struct config_rule *rule, const struct ip_address *address)

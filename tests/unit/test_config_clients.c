@@ -113,6 +113,7 @@ static const struct rule_case rules[] = {
 	{", \"SOURCEADDRESS\": [\"2000::/4\", \"3000::/4\"]", false, true},
 	{", \"SOURCEADDRESS\": [\"::/0\", \"!2000::/3\"]", false, false},
 	{", \"SOURCEADDRESS\": [\"10.0.0.0/8\", \"fd00::/8\"]", false, false},
+	{", \"SOURCEADDRESS\": \"128.0.0.0/1\"", true, false},
 	{", \"SOURCEADDRESS\": \"64.0.0.0/2\"", false, false},
 	{", \"SOURCEADDRESS\": \"2000::/8\"", false, false},
 	{", \"SOURCEADDRESS\": \"224.0.0.0/3\"", false, false},
