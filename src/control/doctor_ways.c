@@ -6,6 +6,8 @@
 
 #include <ifaddrs.h>
 #include <inttypes.h>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -45,6 +47,17 @@ static unsigned flags_of(const struct ways *ways, const char *interface)
 	if (ioctl(ways->fd, SIOCGIFFLAGS, &request) < 0)
 		return 0;
 	return (unsigned short)request.ifr_flags;
+}
+
+/* One that waits for 802.1X, or is being tested, has a carrier and is not "running", but sends
+ * (Documentation/networking/operstates.rst). */
+static bool has_carrier(const struct ways *ways, const char *interface)
+{
+	struct ethtool_value link = {.cmd = ETHTOOL_GLINK};
+	struct ifreq request = {.ifr_data = (void *)&link};
+
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", interface);
+	return ioctl(ways->fd, SIOCETHTOOL, &request) == 0 && link.data;
 }
 
 static void find_arrival_mtu(struct ways *ways)
@@ -144,7 +157,7 @@ static void check_link(const struct ways *ways, const struct doctor_target *targ
 {
 	struct doctor_finding *finding;
 
-	if (flags_of(ways, target->device) & IFF_RUNNING)
+	if ((flags_of(ways, target->device) & IFF_RUNNING) || has_carrier(ways, target->device))
 		return;
 	finding =
 		doctor_report_add(report, DOCTOR_PROBLEM, "link_down", target->name,

@@ -154,6 +154,14 @@ def test_link_down(star, two, visit):
     assert_only(visit(two), "link_down")
 
 
+def test_link_that_is_not_running_but_carries(star, two, visit):
+    """As where 802.1X has not finished."""
+    star.appliance.ip("link set receiver1 state dormant")
+    wait_for("the state", lambda: "state DORMANT" in star.appliance.run(
+        "ip", "link", "show", "receiver1").stdout)
+    assert_only(visit(two))
+
+
 @pytest.mark.vm
 @pytest.mark.parametrize("family", [4, 6])
 def test_send_test(star, daemons, visit, family):
