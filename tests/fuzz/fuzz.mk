@@ -39,6 +39,8 @@ fuzz-replay: fuzz-replays
 # inputs.
 .PHONY: fuzz fuzz-build fuzz-keep
 fuzz-build:
+	$(if $(filter-out $(FUZZ_TARGETS),$(FUZZ)),$(error \
+		No fuzz target '$(filter-out $(FUZZ_TARGETS),$(FUZZ))'; FUZZ takes: $(FUZZ_TARGETS)))
 	tests/install-packages fuzz
 	@$(MAKE) --no-print-directory BUILD=build/fuzz CC=clang CFLAGS='-O2 -g' \
 		SANITIZE=address,undefined,fuzzer-no-link fuzz-programs
