@@ -24,6 +24,7 @@ struct rules_script_order {
 	unsigned worker_count;
 	int program_fd;	      /* of the program that runs, whatever lies at its path by now */
 	const char *resolved; /* addresses that host names have, each with a space behind it */
+	int asker_fd;	      /* a socket to whom it is run for */
 };
 
 /* What the script has said. */
@@ -36,8 +37,9 @@ struct rules_script_output {
 bool rules_script_is_verb(const char *verb);
 
 /*
- * Runs `SCRIPT verb -c CONFIG` and waits for it, RULES_SCRIPT_TIMEOUT_MS at most. The program's
- * descriptor reaches it as TRAFFICDUPLICATOR. The count of workers and the addresses reach
+ * Runs `SCRIPT verb -c CONFIG` and waits for it, RULES_SCRIPT_TIMEOUT_MS at most, and no longer
+ * than the other end of asker_fd is open: what it would make are rules of a process that is gone,
+ * and the next one makes its own. The program's descriptor reaches it as TRAFFICDUPLICATOR. The count of workers and the addresses reach
  * `trafficduplicator rules`, which the script calls, as TRAFFICDUPLICATOR_WORKERS and
  * TRAFFICDUPLICATOR_RESOLVED of its environment. Returns 0 when it succeeded, 1 when it failed (and
  * has said why), or -errno when it could not be run. *output is what it said by then.

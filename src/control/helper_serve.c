@@ -82,7 +82,7 @@ static char *read_text(int fd)
 	return text;
 }
 
-static int run_script(const struct helper_options *options, struct errand *errand,
+static int run_script(int fd, const struct helper_options *options, struct errand *errand,
 		      struct rules_script_output *output)
 {
 	struct rules_script_order order = {
@@ -90,6 +90,7 @@ static int run_script(const struct helper_options *options, struct errand *erran
 		.config_fd = errand->fds[HELPER_CONFIG_FD],
 		.worker_count = errand->request.worker_count,
 		.program_fd = options->program_fd,
+		.asker_fd = fd,
 	};
 	char *resolved;
 	int result;
@@ -137,7 +138,7 @@ static void answer(int fd, const struct helper_options *options, struct errand *
 
 	answer = (struct helper_answer){.result = -EINVAL};
 	if (errand->request.errand == HELPER_RUN_SCRIPT)
-		answer.result = run_script(options, errand, &answer.output);
+		answer.result = run_script(fd, options, errand, &answer.output);
 	else if (errand->request.errand == HELPER_REMOVE_SOCKET)
 		answer.result = unlink(options->socket_path) < 0 ? -errno : 0;
 	else if (errand->request.errand == HELPER_MAKE_SOCKET)

@@ -88,37 +88,40 @@ static bool take_output(int pipe_fd, struct rules_script_output *output)
 }
 
 /* Reads until the other end of the pipe is closed, which the script and all that it has started
- * hold for as long as they run. Returns false when they take too long. */
-static bool read_to_end(int pipe_fd, struct rules_script_output *output)
+ * hold for as long as they run. Returns 0, -ETIMEDOUT, or -EPIPE when nobody waits for them. */
+static int read_to_end(int pipe_fd, int asker_fd, struct rules_script_output *output)
 {
-	struct pollfd fd = {.fd = pipe_fd, .events = POLLIN};
+	enum { PIPE, ASKER, COUNT };
+	struct pollfd fds[COUNT] = {[PIPE] = {.fd = pipe_fd, .events = POLLIN},
+				    [ASKER] = {.fd = asker_fd}};
 	uint64_t now_ms = timer_now_ms(), deadline_ms = now_ms + RULES_SCRIPT_TIMEOUT_MS;
 
 	/* Signals of ours, a reload or a stop, make it no longer. */
 	for (; now_ms < deadline_ms; now_ms = timer_now_ms()) {
-		int ready = poll(&fd, 1, (int)(deadline_ms - now_ms));
+		int ready = poll(fds, COUNT, (int)(deadline_ms - now_ms));
 
-		if (ready > 0 && !take_output(pipe_fd, output))
-			return true;
 		if (ready < 0 && errno != EINTR)
-			return true;
+			return 0;
+		if (ready > 0 && fds[ASKER].revents)
+			return -EPIPE;
+		if (ready > 0 && !take_output(pipe_fd, output))
+			return 0;
 	}
-	return false;
+	return -ETIMEDOUT;
 }
 
 /* Waits for the script. Returns 0, 1 where it failed, or -errno. */
-static int wait_for(pid_t pid, int pipe_fd, struct rules_script_output *output)
+static int wait_for(pid_t pid, int pipe_fd, int asker_fd, struct rules_script_output *output)
 {
-	bool ended = read_to_end(pipe_fd, output);
-	int status;
+	int error = read_to_end(pipe_fd, asker_fd, output), status;
 
-	if (!ended)
+	if (error)
 		kill(-pid, SIGKILL);
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return -errno;
-	if (!ended)
-		return -ETIMEDOUT;
+	if (error)
+		return error;
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : 1;
 }
 
@@ -135,7 +138,7 @@ int rules_script_run(const char *script, const struct rules_script_order *order,
 		return result;
 	pid = spawn(script, order, ends[1]);
 	close(ends[1]);
-	result = pid < 0 ? (int)pid : wait_for(pid, ends[0], output);
+	result = pid < 0 ? (int)pid : wait_for(pid, ends[0], order->asker_fd, output);
 	close(ends[0]);
 	return result;
 }

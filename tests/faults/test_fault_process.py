@@ -209,3 +209,36 @@ def test_a_rules_script_that_takes_its_time(star, daemons):
     assert fastpath.queued_pkts(star.appliance) == queued
     (daemon.directory / "slow").unlink()
     passage.finish()
+
+
+@pytest.mark.once
+def test_killed_while_the_rules_script_runs(star, daemons):
+    """The script ends with the daemon: rules that it would have made later are not those of the
+    next one."""
+    daemon = daemons(star)
+    script = daemon.directory / "rules"
+    script.write_text(f"""#!/bin/sh
+        if [ -e {daemon.directory}/slow ]; then
+            echo $$ $PPID >{daemon.directory}/pids.new
+            mv {daemon.directory}/pids.new {daemon.directory}/pids
+            sleep 1000
+        fi
+        exec {RULES_SCRIPT} "$@"
+        """)
+    script.chmod(0o755)
+    daemon.start(_both(star), "--rules-script", script)
+    passage = Passage(star, daemon)
+    (daemon.directory / "slow").touch()
+    daemon.signal(signal.SIGHUP)
+    wait_for("the script to run", (daemon.directory / "pids").exists)
+    pids = (daemon.directory / "pids").read_text().split()
+    assert len(pids) == 2 and all(machine.is_running(pid) for pid in pids)
+    daemon.kill()
+    wait_for("script and helper to end", lambda: not any(map(machine.is_running, pids)), 3)
+    passage.goes_on("server")
+    (daemon.directory / "slow").unlink()
+    daemon.start(_both(star), "--rules-script", script)
+    passage.goes_on()
+    total = passage.stream.stop()
+    daemon.wait_status("all", lambda s: s["queue"]["waiting_pkts"] == 0)
+    assert max(passage.pull("server")) == total - 1

@@ -43,14 +43,6 @@ def _helper(daemon):
     return helpers[0]
 
 
-def _is_alive(pid):
-    """Not a zombie, either."""
-    try:
-        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
 def _rights(status):
     """What a /proc/PID/status says of capabilities and confinement."""
     fields = dict(line.split(":\t", 1) for line in status.read_text().splitlines())
@@ -176,11 +168,11 @@ def test_the_helper_ends_with_the_daemon(star, daemons):
     daemon = daemons(star).start(syslog(star.receiver1.v4))
     helper = _helper(daemon)
     daemon.kill()
-    wait_for("the helper's end", lambda: not _is_alive(helper))
+    wait_for("the helper's end", lambda: not machine.is_running(helper))
     daemon.start()
     helper = _helper(daemon)
     daemon.stop()
-    assert not _is_alive(helper)
+    assert not machine.is_running(helper)
 
 
 def _start_in_vain(star, daemon, **environment):

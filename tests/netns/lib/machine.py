@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""What a machine looks like to its admin: rulesets and kernel settings of a namespace; its CPUs."""
+"""What a machine looks like to its admin: rulesets and kernel settings of a namespace; its CPUs and
+processes."""
 
 import contextlib
 import os
+import pathlib
 import re
 
 # These count or follow from the traffic itself.
@@ -29,6 +31,14 @@ def changed_settings(before, after):
     """The settings that differ; what only appeared belongs to a module loaded meanwhile."""
     return {key: (value, after.get(key)) for key, value in before.items()
             if after.get(key) != value}
+
+
+def is_running(pid):
+    """A process that is not a zombie, either."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 @contextlib.contextmanager
