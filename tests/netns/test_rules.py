@@ -12,7 +12,7 @@ import pytest
 
 from lib import machine, packets
 from lib.configs import rule, settings, syslog
-from lib.daemon import command, rules_script
+from lib.daemon import PROGRAM, command, rules_script
 from lib.oracle import assert_copies, routed
 
 FOREIGN_NFT = """
@@ -32,6 +32,28 @@ ADMIN_RAW = """*raw
 -A PREROUTING -p udp -m udp --dport 53 -j ADMIN
 -A ADMIN -j ACCEPT
 COMMIT
+"""
+# iptables-nft makes only the chains that it needs.
+ADMIN_RAW_OUTPUT = """*raw
+:OUTPUT ACCEPT [0:0]
+-A OUTPUT -p udp -m udp --dport 53 -j CT --notrack
+COMMIT
+"""
+# Two tables of these names with what iptables-nft cannot read, list or say.
+UNREADABLE = """
+    table ip raw {
+        set admins { type ipv4_addr; elements = { 10.1.1.2 } }
+        chain mine { type filter hook input priority 7; policy accept; }
+        chain PREROUTING {
+            type filter hook prerouting priority raw; policy accept;
+            numgen random mod 2 0 counter
+        }
+    }
+    table ip6 raw {
+        chain mine {
+            numgen random mod 2 0 accept
+        }
+    }
 """
 # What `docker run -p 514:514/udp` leaves, shortened.
 DOCKER = """*nat
@@ -84,6 +106,8 @@ def box(star, daemons):
 @pytest.mark.parametrize("loads", [
     pytest.param((), id="alone"), pytest.param((FOREIGN_NFT,), id="nft tables"),
     pytest.param((ADMIN_RAW,), id="iptables raw"), pytest.param((DOCKER,), id="Docker"),
+    pytest.param((ADMIN_RAW_OUTPUT,), id="raw without PREROUTING"),
+    pytest.param((UNREADABLE,), id="raw that only nft can read"),
     pytest.param((FOREIGN_NFT, ADMIN_RAW, DOCKER), id="all together", marks=pytest.mark.vm)])
 def test_up_down_up_leaves_no_trace(box, loads):
     namespace = box.namespace
@@ -131,6 +155,62 @@ def test_somebody_else_moves_into_raw_meanwhile(box):
     assert box.namespace.run("iptables", "-t", "raw", "-S", "PREROUTING").stdout.splitlines() == [
         "-P PREROUTING ACCEPT", "-A PREROUTING -p udp -m udp --dport 53 -j ACCEPT"]
     assert "trafficduplicator" not in box.namespace.run("nft", "list", "ruleset").stdout.lower()
+
+
+@pytest.mark.parametrize("text", ["chain mine {\n numgen random mod 2 0 accept\n }\n",
+                                  "set mine {\n type ipv4_addr\n elements = { 10.1.1.2 }\n }\n"],
+                         ids=["chain", "set"])
+def test_what_only_nft_shows_moves_into_raw_meanwhile(box, text):
+    """Into the table that was made by iptables, for us. It stays, and nothing else does."""
+    text = f"table ip raw {{ {text} }}"
+    _load(box.namespace, text)
+    alone = machine.rulesets(box.namespace)
+    box.namespace.run("nft", "delete table ip raw")
+    _worked(_script("up", box))
+    _load(box.namespace, text)
+    _worked(_script("down", box))
+    assert machine.rulesets(box.namespace) == alone
+
+
+def test_down_without_our_table(box):
+    """Somebody has deleted it, and with it what it said of others."""
+    before = machine.rulesets(box.namespace)
+    _worked(_script("up", box))
+    box.namespace.run("nft", "delete table inet trafficduplicator")
+    _worked(_script("down", box))
+    assert machine.rulesets(box.namespace) == before
+
+
+def test_somebody_else_jumps_to_our_chain(box):
+    """It cannot be removed then: `down` says so, does the rest, and the next one finishes it."""
+    before = machine.rulesets(box.namespace)
+    _worked(_script("up", box))
+    if "table ip raw" not in box.namespace.run("nft", "list", "tables").stdout:
+        pytest.skip("this kernel has nft's queue statement: there is no chain of ours in raw")
+    theirs = ("-t", "raw", "{}", "PREROUTING", "-i", "lo", "-j", "TRAFFICDUPLICATOR")
+    box.namespace.run("iptables", *(a.format("-A") for a in theirs))
+    done = _script("down", box)
+    assert done.returncode == 1
+    assert "delete that one first: nft -a list table ip raw\n" in done.stderr
+    assert "cannot remove chain TRAFFICDUPLICATOR of table raw of: IPv4\n" in done.stderr
+    tables = box.namespace.run("nft", "list", "tables").stdout
+    assert "trafficduplicator" not in tables and "ip6 raw" not in tables
+    box.namespace.run("iptables", *(a.format("-D") for a in theirs))
+    _worked(_script("down", box))
+    assert machine.rulesets(box.namespace) == before
+
+
+def test_a_program_of_another_version(box):
+    """What it writes is not loaded, nor is half of it."""
+    before = machine.rulesets(box.namespace)
+    newer = box.directory / "newer"
+    newer.write_text(f"""#!/bin/sh
+        {PROGRAM} "$@" && echo '# transaction 7: what nobody knows yet'
+        """)
+    newer.chmod(0o755)
+    done = rules_script("up", box.config_path, box.namespace, program=newer)
+    assert done.returncode == 1 and "another version of this script" in done.stderr
+    assert machine.rulesets(box.namespace) == before
 
 
 def _objects(namespace):
