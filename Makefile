@@ -213,8 +213,8 @@ check:
 		TD_WAY=$$way $(PYTEST) -n 10 -m 'not alone' tests/netns tests/faults; \
 		TD_WAY=$$way $(PYTEST) -m alone tests/netns tests/faults; \
 	done
-	$(PYTEST) -n 2 --dist loadfile tests/browser tests/aws
-	$(PYTEST) tests/bench tests/packages
+	$(PYTEST) -n 2 --dist loadfile tests/browser tests/aws tests/packages
+	$(PYTEST) tests/bench
 
 .PHONY: check-vm
 check-vm:

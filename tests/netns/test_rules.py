@@ -6,13 +6,14 @@ itself whether the kernel has nft's queue statement or needs iptables-nft's NFQU
 """
 
 import json
+import os
 import re
 
 import pytest
 
 from lib import machine, packets
 from lib.configs import rule, settings, syslog
-from lib.daemon import PROGRAM, command, rules_script
+from lib.daemon import PROGRAM, RULES_SCRIPT, command, rules_script
 from lib.oracle import assert_copies, routed
 
 FOREIGN_NFT = """
@@ -192,12 +193,51 @@ def test_somebody_else_jumps_to_our_chain(box):
     done = _script("down", box)
     assert done.returncode == 1
     assert "delete that one first: nft -a list table ip raw\n" in done.stderr
-    assert "cannot remove chain TRAFFICDUPLICATOR of table raw of: IPv4\n" in done.stderr
-    tables = box.namespace.run("nft", "list", "tables").stdout
-    assert "trafficduplicator" not in tables and "ip6 raw" not in tables
+    assert "cannot take back what is ours in table raw of: IPv4\n" in done.stderr
+    left = box.namespace.run("nft", "list", "ruleset").stdout
+    assert re.sub(r"\s+", " ", left) == (
+        "table ip raw { chain TRAFFICDUPLICATOR { } chain PREROUTING { type filter hook prerouting "
+        'priority raw; policy accept; iifname "lo" counter packets 0 bytes 0 '
+        "jump TRAFFICDUPLICATOR } } table inet trafficduplicator { chain made_ip_raw { } } ")
     box.namespace.run("iptables", *(a.format("-D") for a in theirs))
     _worked(_script("down", box))
     assert machine.rulesets(box.namespace) == before
+
+
+def _with_nft(box, verb, line):
+    """Runs the script with a line of shell before each call of nft."""
+    folder = box.directory / "bin"
+    folder.mkdir(exist_ok=True)
+    (folder / "nft").write_text(f'''#!/bin/sh
+        nft=/usr/sbin/nft count={box.directory}/count
+        {line}
+        exec $nft "$@"
+        ''')
+    (folder / "nft").chmod(0o755)
+    return box.namespace.run(RULES_SCRIPT, verb, "-c", box.config_path, check=False, env={
+        **os.environ, "TRAFFICDUPLICATOR": PROGRAM, "PATH": f"{folder}:{os.environ['PATH']}"})
+
+
+@pytest.mark.parametrize("nth", [1, 2, 3, 4, 5, 6])
+def test_the_ruleset_is_flushed_in_the_middle(box, star, nth):
+    """Between two transactions: what a reload had to do is done all the same."""
+    _worked(_script("up", box))
+    box.configure({"Flows": rule("2055-2060", star.receiver1.v4)})
+    (box.directory / "count").write_text("")
+    done = _worked(_with_nft(box, "up", f"""if [ "$*" = "-f -" ] && text=$(cat); then
+            case $text in '# transaction'*) echo >>$count ;; esac
+            [ $(wc -l <$count) != {nth} ] || case $text in '# transaction'*)
+                $nft flush ruleset ;; esac
+            printf '%s\\n' "$text" | $nft -f -
+            exit
+        fi"""))
+    flushed = machine.rulesets(box.namespace)
+    assert ("once more" in done.stderr) == (nth > 1)
+    _worked(_script("up", box))
+    _, ports = _objects(box.namespace)
+    assert any("2055" in port and "2060" in port for port in ports)
+    if nth > 1:
+        assert machine.rulesets(box.namespace) == flushed
 
 
 def test_a_program_of_another_version(box):
