@@ -325,7 +325,7 @@ def test_a_rule_that_is_off_is_no_problem(network, daemon, page):
     assert daemon.reload().returncode == 0
 
 
-def ask_in_vain_until_the_page_waits_long(chromium):
+def _ask_in_vain_until_the_page_waits_long(chromium):
     """Presses the button of a page whose daemon is not there. Each time the page asks at once, and
     then leaves more time before it asks of its own accord: the next press is not too late for it."""
     waits = re.compile(r"Next try in (\d+) s\.$")
@@ -353,7 +353,7 @@ def test_a_stopped_daemon_is_stale_until_it_is_back(daemon, chromium):
     for scheme in LIGHT_AND_DARK:
         chromium.tell("scheme", scheme=scheme)
         assert not chromium.tell("axe"), scheme
-    ask_in_vain_until_the_page_waits_long(chromium)
+    _ask_in_vain_until_the_page_waits_long(chromium)
     daemon.start()
     chromium.tell("click", selector="#retry")
     chromium.wait("the page to be fresh", "!document.body.classList.contains('is-stale')")
