@@ -11,7 +11,7 @@ from lib.daemon import command
 from lib.manager import Manager
 from lib.waiting import scaled, wait_for
 
-from test_loops import STORM_S, _is_looped, _payloads, _send, _storm_s
+from test_loops import STORM_S, _is_looped, _payloads, _send, _sends_back, _storm_s
 
 
 @pytest.fixture(name="manager")
@@ -29,13 +29,8 @@ def _hand_over(daemon):
     assert daemon.wait_exit() == 0
 
 
-def _sends_back(star):
-    """From here on receiver1 is a router that sends copies back: one that keeps no account of
-    probes, unlike another duplicator."""
-    router = star.receiver1.namespace
-    router.sysctl(ipv4__ip_forward=1)
-    router.ip(f"route replace default via {star.receiver1.gateway_v4}")
-    router.run("nft", "-f", "-", stdin=f"""
+def _copies_come_back(star):
+    _sends_back(star.receiver1, f"""
         table ip back {{
             chain prerouting {{
                 type filter hook prerouting priority -300
@@ -60,7 +55,7 @@ def test_loops_are_found(star, daemons, manager, fast_path):
     daemon = manager.start(daemons(star), config)
     _hand_over(daemon)
     daemon = manager.start(daemons(star), config)
-    _sends_back(star)
+    _copies_come_back(star)
     for _ in range(2):
         _assert_found(star, daemon)
         _hand_over(daemon)

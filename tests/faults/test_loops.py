@@ -29,6 +29,14 @@ def _peer(daemons, host, config):
     return daemons(types.SimpleNamespace(appliance=host.namespace)).start(config)
 
 
+def _sends_back(host, table):
+    """From here on the host is a router that sends copies back, by a table of nft's: one that keeps
+    no account of probes, unlike another duplicator."""
+    host.namespace.sysctl(ipv4__ip_forward=1)
+    host.namespace.ip(f"route replace default via {host.gateway_v4}")
+    host.namespace.run("nft", "-f", "-", stdin=table)
+
+
 def _arrived(host):
     """How many packets have come to a host."""
     with host.namespace.entered(), open("/proc/thread-self/net/dev", encoding="ascii") as file:
@@ -142,10 +150,7 @@ def test_other_shapes(star, daemons, shape, more):
 @pytest.mark.once
 def test_by_way_of_nat(star, daemons):
     """A router that sends copies back, and whose connection tracking drops wrong checksums."""
-    router = star.receiver1.namespace
-    router.sysctl(ipv4__ip_forward=1)
-    router.ip(f"route replace default via {star.receiver1.gateway_v4}")
-    router.run("nft", "-f", "-", stdin=f"""
+    _sends_back(star.receiver1, f"""
         table ip nat {{
             chain prerouting {{
                 type nat hook prerouting priority -100

@@ -3,15 +3,11 @@
  * Requests to the daemon's control socket, in pieces, over a real socket: one answer at most, and
  * the one that the protocol says.
  */
-#include "fuzz.h"
+#include "conversation.h"
 
 #include "control/control_socket.h"
 
-#include <errno.h>
-#include <stdbool.h>
-#include <sys/socket.h>
 #include <sys/un.h>
-#include <unistd.h>
 
 enum { REQUEST_MAX = 4096 };
 
@@ -46,37 +42,12 @@ static void remove_socket(void)
 	rmdir(address.sun_path);
 }
 
-/* Reads what is there. Returns whether the answer is over. */
-static bool receive(int fd, char *answer, size_t *length)
-{
-	ssize_t got;
-
-	while ((got = recv(fd, answer + *length, 2 * REQUEST_MAX - *length, MSG_DONTWAIT)) > 0)
-		*length += (size_t)got;
-	return got == 0 || errno != EAGAIN;
-}
-
 static size_t talk(const uint8_t *data, size_t size, size_t piece, char *answer)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	size_t length = 0;
 
 	FUZZ_EXPECT(connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
-	while (size > 0) {
-		size_t now = size < piece ? size : piece;
-
-		/* The daemon may have closed already. */
-		if (send(fd, data, now, MSG_NOSIGNAL) < 0)
-			break;
-		data += now;
-		size -= now;
-		event_base_loop(base, EVLOOP_NONBLOCK);
-	}
-	shutdown(fd, SHUT_WR);
-	while (!receive(fd, answer, &length))
-		event_base_loop(base, EVLOOP_ONCE);
-	close(fd);
-	return length;
+	return conversation_hold(base, fd, data, size, piece, answer, 2 * REQUEST_MAX);
 }
 
 /* What the protocol says that the answer is. Returns its length. */

@@ -3,18 +3,13 @@
  * Requests to the HTTP server, in pieces, over a real connection: it always ends, with one answer
  * at most, that is whole and belongs to what was asked.
  */
-#include "fuzz.h"
+#include "conversation.h"
 
 #include "control/http.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
-#include <event2/event.h>
 #include <netinet/in.h>
 #include <signal.h>
-#include <stdbool.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 enum { ANSWER_MAX = 1 << 16 };
 
@@ -60,38 +55,17 @@ static void open_once(void)
 	FUZZ_EXPECT(base && http && http_listen(http, &loopback, free_port()) == 0);
 }
 
-static bool receive(int fd, char *answer, size_t *length)
-{
-	ssize_t got;
-
-	while ((got = recv(fd, answer + *length, ANSWER_MAX - 1 - *length, MSG_DONTWAIT)) > 0)
-		*length += (size_t)got;
-	answer[*length] = '\0';
-	return got == 0 || errno != EAGAIN;
-}
-
 static size_t talk(const uint8_t *data, size_t size, size_t piece, char *answer)
 {
 	/* Ends with a reset, so that no port is left waiting. */
 	const struct linger at_once = {.l_onoff = 1};
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	size_t length = 0;
+	size_t length;
 
 	setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
 	FUZZ_EXPECT(connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
-	while (size > 0) {
-		size_t now = size < piece ? size : piece;
-
-		if (send(fd, data, now, MSG_NOSIGNAL) < 0)
-			break; /* it was closed on us, with or without an answer */
-		data += now;
-		size -= now;
-		event_base_loop(base, EVLOOP_NONBLOCK);
-	}
-	shutdown(fd, SHUT_WR);
-	while (!receive(fd, answer, &length))
-		event_base_loop(base, EVLOOP_ONCE);
-	close(fd);
+	length = conversation_hold(base, fd, data, size, piece, answer, ANSWER_MAX - 1);
+	answer[length] = '\0';
 	return length;
 }
 
